@@ -4,23 +4,11 @@
 import contextlib
 import json
 import sqlite3
-import subprocess
 import sys
 
 import cli
 from cli import expect
-
-
-def moved(house, name):
-    house.tool("capture", name, "secret")
-    house.tool("arrive", name)
-
-
-def watched(house):
-    """As if the first login had been a week and a day ago."""
-    subprocess.run(["sqlite3", str(house.state / "registry.sqlite"),
-                    "UPDATE account SET first_login_at = first_login_at - 8 * 86400000"],
-                   check=True)
+from test_retire import moved, watched
 
 
 def found(house, user, state, error=""):

@@ -20,6 +20,14 @@ def moved(house, name="alice", password="secret"):
     house.tool("arrive", name)
 
 
+def with_another_name(house):
+    """carol, whose name is anna now; and alice."""
+    moved(house, "carol")
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
+    house.good("account", "rename", "carol", "anna")
+    moved(house, "alice")
+
+
 def files(house):
     return sorted(house.state.glob("registry.sqlite*"))
 
@@ -121,10 +129,7 @@ def test_residence(house):
     """What the vault has bound is believed when all is lost: another server, other names,
     what the source calls it."""
     elsewhere(house, "bob")
-    moved(house, "carol")
-    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
-    house.good("account", "rename", "carol", "anna")
-    moved(house, "alice")
+    with_another_name(house)
     house.tool("reside", "alice")
     house.tool("capture", "zoe", "x")
     source_name = [house.sql("SELECT source_name FROM account WHERE name = 'anna'")]
@@ -147,10 +152,7 @@ def test_residence(house):
 def test_one_name_of_two(house):
     """A folder can say what was true once. A name that two of them claim is nobody's, and said;
     what the registry has is left, as is an account's own name."""
-    moved(house, "carol")
-    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
-    house.good("account", "rename", "carol", "anna")
-    moved(house, "alice")
+    with_another_name(house)
     house.sql("UPDATE name SET account = (SELECT id FROM account WHERE name = 'alice')"
               " WHERE key LIKE 'carol%'")
     house.tool("reside", "alice")
@@ -169,10 +171,7 @@ def test_one_name_of_two(house):
 
 def test_one_name_in_two_spellings(house):
     """With and without the only domain it is one name, so one of two folders cannot have it."""
-    moved(house, "carol")
-    subprocess.run(["chown", "-R", f"{UID}:{UID}", house.state / "mail" / "carol"], check=True)
-    house.good("account", "rename", "carol", "anna")
-    moved(house, "alice")
+    with_another_name(house)
     house.sql("UPDATE name SET account = (SELECT id FROM account WHERE name = 'alice')"
               " WHERE key = 'carol@example.com'")
     house.tool("reside", "alice")

@@ -35,12 +35,6 @@ struct shared {
 static char folder[64];
 static struct shared *shared;
 
-#define MUST(call)                                                                       \
-	do {                                                                             \
-		if ((call) < 0)                                                          \
-			fail("%s: %s", #call, err.text);                                 \
-	} while (0)
-
 /* ── messages ──────────────────────────────────────────────────────────────────────── */
 
 /* Its number, and bytes that only this one has, as many as only it has. */

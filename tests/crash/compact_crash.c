@@ -16,11 +16,6 @@
 
 #define BODIES 8
 #define LEN 150000
-#define MUST(call)                                                                       \
-	do {                                                                             \
-		if ((call) < 0)                                                          \
-			fail("%s: %s", #call, err.text);                                 \
-	} while (0)
 
 /* 'a' and 'b' come several times; those in capitals are deleted. */
 static const char bodies[BODIES] = { 'a', 'X', 'b', 'a', 'Y', 'b', 'a', 'Z' };

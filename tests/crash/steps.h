@@ -27,4 +27,11 @@ void empty_folder(const char *path);
 /* A sentence and exit(1); for parent and child. */
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...);
 
+/* That of the library, with its `struct error err`. */
+#define MUST(call)                                                                       \
+	do {                                                                             \
+		if ((call) < 0)                                                          \
+			fail("%s: %s", #call, err.text);                                 \
+	} while (0)
+
 #endif

@@ -10,12 +10,6 @@
 #define PACK_SIZE ((uint64_t)1 << 30)
 #define MANY 300 /* more than one change of flags rewrites at once */
 
-#define MUST(call)                                                                       \
-	do {                                                                             \
-		if ((call) < 0)                                                          \
-			fail("%s: %s", #call, err.text);                                 \
-	} while (0)
-
 /* ── bodies ────────────────────────────────────────────────────────────────────────── */
 
 struct text {

@@ -231,12 +231,18 @@ class Dovecot:
             shutil.rmtree(target)
 
     def start(self):
-        self.daemon = Daemon(self.namespace, ["dovecot", "-F", "-c", self.config],
+        self.daemon = Daemon(self.namespace, self._command("dovecot", "-F", "-c", self.config),
                              self.folder / "start.log", {"TZ": self.timezone})
-        for port in (self.pop3_port, self.imap_port):
+        for port in self._ports():
             wait_for_port(self.namespace, self.address, port, self.daemon)
         # Its first greeting may be "Waiting for authentication process to respond".
         wait_until("Dovecot's greeting", self._is_ready)
+
+    def _command(self, *words):
+        return [*words]
+
+    def _ports(self):
+        return [self.pop3_port, self.imap_port]
 
     def _is_ready(self):
         with self.namespace.connect(self.address, self.imap_port) as connection:

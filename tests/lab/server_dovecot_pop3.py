@@ -4,8 +4,6 @@
 Unlike other POP3 servers it changes nothing when a message is read, unless QUIT says so;
 so its files can prove what the transfer did to it.
 """
-from .network import SOURCE_ADDRESS
-from .processes import Daemon, wait_for_port, wait_until
 from .server_dovecot import Dovecot
 
 IMAP, POP3 = "protocols = imap pop3 lmtp\n", "protocols = pop3 lmtp\npop3_lock_session = yes\n"
@@ -24,12 +22,9 @@ class DovecotPop3(Dovecot):
             raise RuntimeError("the lab's configuration of Dovecot looks different now")
         self.config.write_text(config.replace(IMAP, POP3), encoding="ascii")
 
-    def start(self):
-        self.daemon = Daemon(self.namespace, ["dovecot", "-F", "-c", self.config],
-                             self.folder / "start.log", {"TZ": self.timezone})
-        wait_for_port(self.namespace, SOURCE_ADDRESS[0], self.pop3_port, self.daemon)
-        wait_until("Dovecot's greeting", self._is_ready)
+    def _ports(self):
+        return [self.pop3_port]
 
     def _is_ready(self):
-        with self.namespace.connect(SOURCE_ADDRESS[0], self.pop3_port) as connection:
+        with self.namespace.connect(self.address, self.pop3_port) as connection:
             return connection.recv(4096).startswith(b"+OK")

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The old server: a Dovecot with all that is not a user's mail: public folders, folders that
 users share (acl), quotas, and filters by ManageSieve (Pigeonhole, which is unpacked)."""
-from .network import SOURCE_ADDRESS
-from .processes import Daemon, wait_for_port, wait_until
 from .server_dovecot import Dovecot, give_away
 from .unpacked import Unpacked
 
@@ -68,9 +66,8 @@ class DovecotShares(Dovecot):
         (self.folder / "shared-mailboxes").chmod(0o666)
         self.folder.chmod(0o777)  # that file is made anew beside itself
 
-    def start(self):
-        self.daemon = Daemon(self.namespace, self.pigeonhole.command(
-            "dovecot", "-F", "-c", self.config), self.folder / "start.log", {"TZ": self.timezone})
-        for port in (self.pop3_port, self.imap_port, 4190):
-            wait_for_port(self.namespace, SOURCE_ADDRESS[0], port, self.daemon)
-        wait_until("Dovecot's greeting", self._is_ready)
+    def _command(self, *words):
+        return self.pigeonhole.command(*words)
+
+    def _ports(self):
+        return [*super()._ports(), 4190]

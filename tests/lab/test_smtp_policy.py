@@ -82,9 +82,9 @@ def policy_none_tells_it_of_a_sender_once(world):
     with remembering(world, policy="none"):
         with source_says(world, smtpd_delay_reject="no", smtpd_sender_restrictions="check_sender_"
                          "access inline:{ {blocked.example.org = REJECT no} }"):
-            wait_until("the refusal", lambda: code_of_mail(Direct(world), sender) == 554, 15, 0.1)
-            equal(code_of_mail(world, sender), 554, "a new one who is refused")
-        wait_until("its end", lambda: code_of_mail(Direct(world), sender) == 250, 15, 0.1)
+            wait_until("the refusal", lambda: code_of_mail(direct(world), sender) == 554, 15, 0.1)
+            equal(code_of_mail(world.smtp(), sender), 554, "a new one who is refused")
+        wait_until("its end", lambda: code_of_mail(direct(world), sender) == 250, 15, 0.1)
         equal(counted(world, say, 1), [{"ehlo": 1, "mail": 1, "rset": 1, "quit": 1,
                                         "commands": 4}], "a new one")
         equal(counted(world, say, 1), [{"ehlo": 1, "quit": 1, "commands": 2}], "again")
@@ -115,15 +115,11 @@ def source_says(world, **restrictions):
         world.lab.postfix.configure()
 
 
-class Direct:
-    """The source itself, for those who want world.smtp()."""
-
-    def __init__(self, world):
-        self.smtp = lambda: Smtp(world.lab.source.connect("198.51.100.10", 25))
+def direct(world):
+    return Smtp(world.lab.source.connect("198.51.100.10", 25))
 
 
-def code_of_mail(world, sender):
-    client = world.smtp()
+def code_of_mail(client, sender):
     code = client.code(f"MAIL FROM:<{sender}>")
     client.quit()
     return code
@@ -176,9 +172,9 @@ def policy_is_not_who_is_known_at_the_source(world):
 
 
 def is_forgotten(world):
-    direct = Smtp(world.lab.source.connect("198.51.100.10", 25))
-    code = direct.mail(at(world.here))[0]
-    direct.quit()
+    client = direct(world)
+    code = client.mail(at(world.here))[0]
+    client.quit()
     return code == 550
 
 

@@ -33,6 +33,10 @@ def with_checksum_of(message):
 
 
 class Compact(StoreTest):
+    def mailboxes(self):
+        return [mailbox_of(self.store.imap("alice")[0], name)
+                for name in (b"INBOX", b"Sent", b"Archive")]
+
     def test_room_comes_back(self):
         client = self.fill()
         for number in range(10, 30):
@@ -42,16 +46,14 @@ class Compact(StoreTest):
         client.ok(b"STORE 7:22 +FLAGS (\\Deleted)")
         client.ok(b"EXPUNGE")
         client.ok(b"LOGOUT")
-        before = [mailbox_of(self.store.imap("alice")[0], name)
-                  for name in (b"INBOX", b"Sent", b"Archive")]
+        before = self.mailboxes()
         size = sum(path.stat().st_size for path in self.mail.glob("bodies/*.pack"))
         done = json.loads(self.good("compact", "alice", "--json"))
         self.assertEqual((done["packs"], done["before"], done["left"]), (1, size, 0))
         self.assertLess(done["after"], size // 2)
         self.assertEqual(sum(path.stat().st_size for path in self.mail.glob("bodies/*.pack")),
                          done["after"])
-        self.assertEqual(before, [mailbox_of(self.store.imap("alice")[0], name)
-                                  for name in (b"INBOX", b"Sent", b"Archive")])
+        self.assertEqual(before, self.mailboxes())
         self.assertIn("all is sound", self.good("check", "alice"))
         self.assertEqual(json.loads(self.good("compact", "alice", "--json"))["packs"], 0)
         append(self.store.imap("alice")[0], text(99, LARGE))
@@ -69,23 +71,20 @@ class Compact(StoreTest):
         client.ok(b"STORE 3 +FLAGS (\\Deleted)")
         client.ok(b"EXPUNGE")
         client.ok(b"LOGOUT")
-        before = [mailbox_of(self.store.imap("alice")[0], name)
-                  for name in (b"INBOX", b"Sent", b"Archive")]
+        before = self.mailboxes()
         self.assertEqual(self.sql("SELECT count(DISTINCT offset) FROM message WHERE checksum ="
                                   f" {zlib.crc32(again)}"), "5")
         done = json.loads(self.good("compact", "alice", "--json"))
         self.assertEqual(done["shared_bytes"], 3 * len(again))
         self.assertEqual(self.sql("SELECT count(*), count(DISTINCT offset) FROM message"
                                   f" WHERE checksum = {zlib.crc32(again)}"), "6|2")
-        self.assertEqual(before, [mailbox_of(self.store.imap("alice")[0], name)
-                                  for name in (b"INBOX", b"Sent", b"Archive")])
+        self.assertEqual(before, self.mailboxes())
         client = self.store.imap("alice")[0]
         client.ok(b"SELECT INBOX")
         client.ok(b"STORE 1:* +FLAGS (\\Deleted)")
         client.ok(b"EXPUNGE")
         self.assertIn("all is sound", self.good("check", "alice"))
-        self.assertEqual(before[1:], [mailbox_of(self.store.imap("alice")[0], name)
-                                      for name in (b"Sent", b"Archive")])
+        self.assertEqual(before[1:], self.mailboxes()[1:])
 
     def test_a_damaged_one_stays(self):
         client = self.fill()

@@ -7,6 +7,7 @@ at our own sockets alike. While a server is in a step it does nothing else, so w
 there has got nothing of what follows.
 """
 import array
+import contextlib
 import os
 import signal
 import socket
@@ -73,46 +74,37 @@ class Relay(Listener):
         listener.listen()
         super().__init__(listener)
 
-    def greet(self, connection):
-        pass
-
     def serve(self, connection):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as real:
             real.connect(self.real)
-            back = threading.Thread(target=self._answers, args=(real, connection), daemon=True)
+            back = threading.Thread(target=self._hand_on, args=(real, connection, "<"), daemon=True)
             back.start()
-            try:
-                self._hand_on(connection, real, ">")
-            finally:
-                for end in (real, connection):
-                    end.shutdown(socket.SHUT_RDWR)
-                back.join()
-
-    def _answers(self, real, connection):
-        try:
-            self._hand_on(real, connection, "<")
-        except OSError:
-            pass
-        for end in (real, connection):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            self._hand_on(connection, real, ">")
+            back.join()
 
     def _hand_on(self, one, other, way):
-        while True:
-            data, rights, *_ = one.recvmsg(65536, socket.CMSG_SPACE(64))
-            if not data:
-                return
-            fds = array.array("i")
-            for _, _, numbers in rights:
-                fds.frombytes(numbers)
-            try:
-                if way == ">":
-                    self.step(f"> {decode(data)[0]}")
-                other.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
-                if way == "<":
-                    self.step(f"< {decode(data)[0]}")
-            finally:
-                for fd in fds:
-                    os.close(fd)
+        """The end of one is the other's, too."""
+        with contextlib.suppress(OSError):
+            while self._hand_on_one(one, other, way):
+                pass
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _hand_on_one(self, one, other, way):
+        data, rights, *_ = one.recvmsg(65536, socket.CMSG_SPACE(64))
+        if not data:
+            return False
+        fds = array.array("i")
+        for _, _, numbers in rights:
+            fds.frombytes(numbers)
+        try:
+            if way == ">":
+                self.step(f"> {decode(data)[0]}")
+            other.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
+            if way == "<":
+                self.step(f"< {decode(data)[0]}")
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
