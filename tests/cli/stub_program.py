@@ -6,8 +6,8 @@ answers as the real one would (lib/messages/message.h).
 
 It is called by the name of the program whose part it plays, with -c FILE. What it does
 besides is said by files in run_dir: <name>.exit (exit with that code at once),
-<name>.delay (seconds before it listens), <name>.alarms and interceptor.flows (see there), interceptor.deaf (it
-takes no clients).
+<name>.delay (seconds before it listens), <name>.alarms and interceptor.flows (see there),
+interceptor.deaf (it takes no clients).
 """
 import os
 import re
@@ -73,9 +73,11 @@ def tally(base):
 
 def flows(base):
     """As many as interceptor.flows says, each of another user; else one."""
-    for i in range(int(read(base + ".flows", "0"))):
-        yield encode("FLOW", FLOW.replace(b"5f2c01", b"%x-1" % i).replace(b"alice", b"user%d" % i))
-    yield from ANSWERS["FLOWS"] if not read(base + ".flows") else [encode("FLOWS_END")]
+    many = read(base + ".flows")
+    if many is None:
+        return ANSWERS["FLOWS"]
+    return [*(encode("FLOW", FLOW.replace(b"5f2c01", b"%x-1" % i).replace(b"alice", b"user%d" % i))
+              for i in range(int(many))), encode("FLOWS_END")]
 
 
 def serve(connection, log, base):

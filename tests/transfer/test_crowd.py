@@ -105,10 +105,13 @@ def check(world, limits):
           + f"; {world.server.open_most} connections", flush=True)
     true(world.server.open_most <= limits["transfers"] * limits["source_connections"],
          f"{world.server.open_most} connections at once")
+    logins, messages, kilobytes = (limits.get(f"source_{what}", 0)
+                                   for what in ("logins", "messages", "kilobytes"))
     for what, rate, more in (
-            ("logins", limits.get("source_logins", 0) / 60, 1),
-            ("messages", limits.get("source_messages", 0), limits.get("source_messages", 0) / 4),
-            ("bytes", limits.get("source_kilobytes", 0) * 1024, 16384 * limits["transfers"] + max(limits.get("source_kilobytes", 0) * 256, world.largest))):
+            ("logins", logins / 60, 1),
+            ("messages", messages, messages / 4),
+            ("bytes", kilobytes * 1024,
+             16384 * limits["transfers"] + max(kilobytes * 256, world.largest))):
         for window in (1, 10):
             most = meters[what].most(window)
             true(not rate or most <= rate * window + more, f"{what} in {window} s: {most}")

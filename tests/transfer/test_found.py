@@ -97,9 +97,9 @@ class World(ImapWorld):
 
 @case
 def what_there_is(world):
-    world.server.folders["Sent"] = type(world.server.folders["INBOX"])()
+    world.server.folders["Sent"] = Folder()
     world.acls["Sent"] = "alice@example.com lrswipkxtea owner lr administrators lra anyone p -eve r"
-    world.server.folders["Public/News"] = type(world.server.folders["INBOX"])()
+    world.server.folders["Public/News"] = Folder()
     found = world.goes_on()
     equal(found["shows"], {"namespace": True, "acl": True, "quota": True}, "shows")
     equal(found["folders"], [
@@ -174,7 +174,7 @@ def a_prefix_inside_another_is_listed_with_it(world):
     world.server.namespace = '(("INBOX." ".")) (("user." ".")) (("" "."))'
     world.others = {}
     for name in ("INBOX.Sent", "user.bob", "team"):
-        world.server.folders[name] = type(world.server.folders["INBOX"])()
+        world.server.folders[name] = Folder()
     found = world.goes_on()
     equal([(f["name"], f["kind"], f["copied"]) for f in found["folders"]],
           [("user.bob", "others", True), ("team", "shared", True)], "folders")

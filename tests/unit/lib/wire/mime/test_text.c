@@ -339,7 +339,6 @@ static void test_charsets(void **state)
 	}
 }
 
-/* Parts that clients show as text are found as text. */
 static const struct {
 	const char *label, *name;
 } one_byte[] = {
@@ -423,6 +422,7 @@ static void test_one_byte(void **state)
 		compare_one_byte(one_byte[i].label, one_byte[i].name);
 }
 
+/* Parts that clients show as text are found as text. */
 static void test_search_shown_text(void **state)
 {
 	static const struct {
