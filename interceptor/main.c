@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mailferry-interceptor: takes the connections that the rules divert. */
-#include "interceptor/master.h"
-#include "interceptor/reports_runner.h"
-#include "interceptor/smart_host_relay.h"
+#include "interceptor/master/master.h"
+#include "interceptor/smart_host/relay.h"
+#include "interceptor/smart_host/reports_runner.h"
 #include "settings/program.h"
 
 #include <string.h>

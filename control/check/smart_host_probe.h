@@ -10,7 +10,7 @@
 #define SMART_HOST_STATUS_MS 2000 /* a person waits */
 
 /* With `smart_host_credentials` there are two ways: our own, with the login in the file,
-   or the interceptor's (interceptor/smart_host_relay.h), which says what became of its
+   or the interceptor's (interceptor/smart_host/relay.h), which says what became of its
    own. */
 enum smart_host_way { SMART_HOST_BY_ITSELF, SMART_HOST_AS_INTERCEPTOR };
 

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "interceptor/login/protocol.h"
 #include "interceptor/session/quiesce.h"
-#include "interceptor/unique.h"
+#include "interceptor/session/unique.h"
 #include "messages/message.h"
 
 #include <errno.h>

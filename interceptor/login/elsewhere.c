@@ -9,8 +9,8 @@
  */
 #include "base/log.h"
 #include "interceptor/login/login.h"
-#include "interceptor/offer.h"
-#include "interceptor/unseen_flows.h"
+#include "interceptor/protocols/offer.h"
+#include "interceptor/session/unseen_flows.h"
 #include "source/destination.h"
 #include "wire/sasl_login.h"
 

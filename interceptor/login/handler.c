@@ -2,7 +2,7 @@
 /* The session's handler for logins: bytes between the session and the two machines of the
    protocol, one towards the client and one towards the source. */
 #include "interceptor/login/login.h"
-#include "interceptor/offer.h"
+#include "interceptor/protocols/offer.h"
 
 #include <errno.h>
 #include <uv.h>
@@ -398,7 +398,7 @@ static struct offer *offer_from(struct session *s, const struct learnt *learnt)
 {
 	struct offer *mine = NULL, *common;
 
-	/* behind a client's STARTTLS it may show something else (offer.h) */
+	/* behind a client's STARTTLS it may show something else (protocols/offer.h) */
 	if (!s->is_upgraded)
 		s->host->ops->learnt(s->host, s->service, learnt);
 	common = s->host->ops->offer(s->host, s->service);

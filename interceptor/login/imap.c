@@ -3,8 +3,8 @@
    towards the source. */
 #include "interceptor/crossing/crossing.h"
 #include "interceptor/login/protocol.h"
-#include "interceptor/offer.h"
-#include "interceptor/unique.h"
+#include "interceptor/protocols/offer.h"
+#include "interceptor/session/unique.h"
 #include "wire/imap/cursor.h"
 #include "wire/imap/upstream.h"
 

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "interceptor/login/maildrop_wait.h"
 #include "interceptor/login/proof.h"
-#include "interceptor/offer.h"
+#include "interceptor/protocols/offer.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* POP3 before login: wire/pop3/prelogin.h towards the client, wire/pop3/upstream.h
    towards the source. */
 #include "interceptor/login/protocol.h"
-#include "interceptor/offer.h"
+#include "interceptor/protocols/offer.h"
 #include "wire/pop3/upstream.h"
 
 #include <stddef.h>

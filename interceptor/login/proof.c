@@ -2,7 +2,7 @@
 #include "interceptor/login/proof.h"
 
 #include "base/log.h"
-#include "interceptor/unseen_flows.h"
+#include "interceptor/session/unseen_flows.h"
 
 bool login_is_moving(const struct account_route *route)
 {

@@ -6,7 +6,7 @@
  * tests are a host, too. The lists are kept by the sessions.
  */
 #include "base/error.h"
-#include "interceptor/prelogin_limits.h"
+#include "interceptor/shared/prelogin_limits.h"
 #include "messages/message.h"
 #include "net/relay.h"
 #include "registry/registry.h"
@@ -58,7 +58,7 @@ struct host_ops {
 	/* Whether it, which is counted already, is one too many. */
 	enum crowd (*crowd)(struct host *h, const struct session *s);
 	/* It is, or is no longer, a connection; one that has not logged in and is
-	   counted for its network; one with so many places (prelogin_limits.h). */
+	   counted for its network; one with so many places (shared/prelogin_limits.h). */
 	void (*count_connection)(struct host *h, const struct session *s, int change);
 	void (*count_waiting)(struct host *h, const struct session *s, int change);
 	void (*count_places)(struct host *h, const struct session *s, int change);

@@ -14,9 +14,9 @@
  * holds passwords.
  */
 #include "base/arena.h"
-#include "interceptor/endpoint.h"
 #include "interceptor/session/handler.h"
 #include "interceptor/session/host.h"
+#include "interceptor/sockets/endpoint.h"
 #include "tls/stream_tls.h"
 #include "wire/introduction.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a session counts as until it has logged in (interceptor/prelogin_limits.h). */
+/* What a session counts as until it has logged in (shared/prelogin_limits.h). */
 #include "interceptor/session/internal.h"
 
 #define TLS_BYTES 32768   /* of OpenSSL's, for one connection */

@@ -2,7 +2,7 @@
 /* The SMTP proxy: one machine between client and source for the whole session (smtp.h).
  */
 #include "base/log.h"
-#include "interceptor/offer.h"
+#include "interceptor/protocols/offer.h"
 #include "interceptor/session/quiesce.h"
 #include "interceptor/smtp/smtp.h"
 #include "settings/smart_host.h"

@@ -2,7 +2,7 @@
 #include "interceptor/smtp/lmtp.h"
 
 #include "base/log.h"
-#include "interceptor/offer.h"
+#include "interceptor/protocols/offer.h"
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/quiesce.h"
 #include "interceptor/session/session.h"

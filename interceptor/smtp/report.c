@@ -5,8 +5,8 @@
    missing, which the log says. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "interceptor/session/unique.h"
 #include "interceptor/smtp/smtp.h"
-#include "interceptor/unique.h"
 #include "source/reports.h"
 #include "wire/smtp/dsn_report.h"
 

@@ -15,7 +15,7 @@
  *   quiesce.c    transactions of an account that switches
  *
  * with recipient.h (an address's account) and staging.h (a message for users here). For
- * the worker: recently_relayed.h, recipient_counts.h and source_answers.h.
+ * the worker: recently_relayed.h, recipient_counts.h and shared/source_answers.h.
  */
 #include "interceptor/protocols/protocol.h"
 #include "interceptor/session/session.h"
