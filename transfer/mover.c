@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "transfer/account/account_login.h"
-#include "transfer/account/job.h"
-#include "transfer/account/loan.h"
+#include "transfer/account/job/job.h"
+#include "transfer/account/job/loan.h"
 #include "transfer/read/pace.h"
 
 #include <limits.h>

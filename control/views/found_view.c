@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Above what is kept of each kind (transfer/account/found_state.h). */
+/* Above what is kept of each kind (transfer/account/results/found_state.h). */
 #define ROWS_MAX 100
 
 /* ---- from the registry ---- */

@@ -48,7 +48,7 @@ def check_columns(path, lines):
 WRITING = re.compile(r'"(?:UID )?(?:APPEND|STORE|EXPUNGE|CREATE|DELETE|RENAME|SUBSCRIBE|'
                      r'UNSUBSCRIBE|COPY|MOVE|SETACL|DELE)(?: |\\r)')
 MAY_WRITE = "transfer/back/imap_writer.c"
-MAY_USE_WRITER = ("transfer/account/account_carry.c", "transfer/account/onward.c", MAY_WRITE)
+MAY_USE_WRITER = ("transfer/account/account_carry.c", "transfer/account/job/onward.c", MAY_WRITE)
 
 
 def check_reads_only(path, lines):

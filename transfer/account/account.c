@@ -10,10 +10,10 @@
 #include "transfer/account/equal.h"
 #include "transfer/account/found.h"
 #include "transfer/account/held.h"
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 #include "transfer/account/leave.h"
 #include "transfer/account/out_of_service.h"
-#include "transfer/account/uidls.h"
+#include "transfer/account/uidls/uidls.h"
 #include "transfer/account/vouch.h"
 
 #include <errno.h>

@@ -10,11 +10,11 @@
 #include "registry/mendings.h"
 #include "registry/retire.h"
 #include "registry/sweeps.h"
-#include "transfer/account/again_result.h"
-#include "transfer/account/job.h"
-#include "transfer/account/loan.h"
-#include "transfer/account/reader.h"
-#include "transfer/account/sweep_state.h"
+#include "transfer/account/job/job.h"
+#include "transfer/account/job/loan.h"
+#include "transfer/account/job/reader.h"
+#include "transfer/account/results/again_result.h"
+#include "transfer/account/results/sweep_state.h"
 #include "transfer/read/pop3_source.h"
 
 #include <errno.h>

@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/carries.h"
-#include "transfer/account/carry_result.h"
-#include "transfer/account/loan.h"
-#include "transfer/account/reader.h"
+#include "transfer/account/job/loan.h"
+#include "transfer/account/job/reader.h"
+#include "transfer/account/results/carry_result.h"
 #include "transfer/back/imap_writer.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
  * the other one changes), with as many tries as a lost connection is worth. The only
  * place that makes a writer: invariant 4.
  */
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 #include "transfer/back/carry.h"
 
 struct account_carry {

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "registry/pop_logins.h"
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 #include "transfer/read/imap_source.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "base/process.h"
 #include "messages/ask.h"
 #include "transfer/account/account_carry.h"
-#include "transfer/account/carry_result.h"
+#include "transfer/account/results/carry_result.h"
 
 #include <errno.h>
 #include <fcntl.h>

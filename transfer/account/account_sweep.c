@@ -9,9 +9,9 @@
 #include "registry/delivered.h"
 #include "registry/sweeps.h"
 #include "transfer/account/found.h"
-#include "transfer/account/job.h"
-#include "transfer/account/reader.h"
-#include "transfer/account/sweep_state.h"
+#include "transfer/account/job/job.h"
+#include "transfer/account/job/reader.h"
+#include "transfer/account/results/sweep_state.h"
 #include "wire/smtp/delivered.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 #include "transfer/account/arrival.h"
 
 #include "transfer/account/held.h"
-#include "transfer/account/job.h"
-#include "transfer/account/loan.h"
+#include "transfer/account/job/job.h"
+#include "transfer/account/job/loan.h"
 
 /* Without a vault, which a lone process of a test has not, nobody can say it. */
 static int read_residence(struct job *j, struct str *ret)

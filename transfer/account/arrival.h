@@ -12,7 +12,7 @@
  * While it arrives nobody is served, and no event takes it to the source. Who is killed
  * in between leaves "arriving", and the next process takes the mark away first.
  */
-#include "transfer/account/result.h"
+#include "transfer/account/results/result.h"
 
 struct job;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/account/equal.h"
 
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "registry/found.h"
-#include "transfer/account/found_state.h"
+#include "transfer/account/results/found_state.h"
 #include "transfer/copy/namespaces.h"
 #include "transfer/copy/sweep.h"
 

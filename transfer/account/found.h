@@ -13,8 +13,8 @@
  * take one more login of each account and the password to one more service, and an admin
  * who has the source has all scripts in one command.
  */
-#include "transfer/account/found_state.h"
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
+#include "transfer/account/results/found_state.h"
 
 struct found_name {
 	struct str name;

@@ -3,7 +3,7 @@
 #define TRANSFER_HELD_H
 /* Whether an account must not switch now: somebody may read it at the source without
    being seen by us (registry/unseen.h). */
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 
 /* 1: it is held, and the log says by whom; 0: it is not; -errno with the sentence. */
 int held(struct job *j);

@@ -3,7 +3,7 @@
 #define TRANSFER_LEAVE_H
 /* What the interceptor is asked: whether the user has left the source, or could go on
    here, and to bring their sessions and mail out of the way of a switch. */
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 
 #define LEAVE_NOBODY_MS 500   /* the interceptor is being restarted */
 #define LEAVE_ANSWER_MS 10000 /* it answers at once, or is being restarted */

@@ -2,7 +2,7 @@
 #ifndef TRANSFER_OUT_OF_SERVICE_H
 #define TRANSFER_OUT_OF_SERVICE_H
 /* Where the time goes in which an account is out of service, for the log. */
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 
 /* The time since the last lap was spent with that. */
 void out_of_service_lap(struct job *j, enum job_out part);

@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "registry/masters.h"
-#include "transfer/account/job.h"
+#include "transfer/account/job/job.h"
 #include "transfer/copy/refetch.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 #include "mailstore/serve/delivery.h"
 #include "mailstore/store/fixture.h"
 #include "mailstore/store/source_side.h"
-#include "transfer/account/sweep_state.h"
+#include "transfer/account/results/sweep_state.h"
 #include "transfer/read/memory_source.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * Late mail in a maildrop: the two messages of the switch, and what stands behind them.
  * Each row is two looks of two processes: what each hands on, and what it says else.
  */
-#include "transfer/account/sweep_state.h"
+#include "transfer/account/results/sweep_state.h"
 #include "transfer/read/pop3_source.h"
 #include "transfer/read/script_server.h"
 
