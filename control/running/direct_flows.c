@@ -9,6 +9,8 @@
 #include "nft-rules/tcp_sockets.h"
 #include "registry/unseen.h"
 
+#include <errno.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +27,11 @@ static const char *const reasons[PAST_COUNT] = {
 };
 
 /* An end of a connection of this host: a client whom we serve, or as whom we are
-   connected to the source. */
+   connected to the source. Of an address of this host each port is: nobody is a client by
+   it whose socket is not here. */
 struct own {
 	unsigned char address[16];
-	uint16_t port;
+	uint16_t port; /* 0: any */
 };
 
 struct counting {
@@ -62,6 +65,31 @@ static int add_own(void *context, const struct sockaddr_storage *end)
 	return buf_append(&c->own, str_of((const char *)&key, sizeof(key)));
 }
 
+/* Before the rules are in the kernel tracks connections now and then, as when it judges
+   rules on trial: one of ours whose end it has not seen stays established for days. */
+static int add_own_addresses(struct counting *c, struct error *err)
+{
+	struct ifaddrs *all;
+	int code = 0;
+
+	if (getifaddrs(&all) < 0)
+		return error_errno(err, -errno, "reading this host's addresses");
+	for (const struct ifaddrs *i = all; i && code == 0; i = i->ifa_next) {
+		struct sockaddr_storage address = { 0 };
+		int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+
+		if (family != AF_INET && family != AF_INET6)
+			continue;
+		memcpy(&address, i->ifa_addr,
+			family == AF_INET ? sizeof(struct sockaddr_in)
+					  : sizeof(struct sockaddr_in6));
+		address_set_port(&address, 0);
+		code = add_own(c, &address);
+	}
+	freeifaddrs(all);
+	return code < 0 ? error_errno(err, code, "reading this host's addresses") : 0;
+}
+
 static int compare_own(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct own));
@@ -70,24 +98,33 @@ static int compare_own(const void *a, const void *b)
 static int read_own(struct counting *c, struct error *err)
 {
 	int code = tcp_ends_each(add_own, c, err);
-	struct str all = buf_view(&c->own);
+	struct str all;
 
+	if (code == 0)
+		code = add_own_addresses(c, err);
+	all = buf_view(&c->own);
 	if (code == 0 && all.len)
 		qsort((void *)(uintptr_t)all.ptr, all.len / sizeof(struct own),
 			sizeof(struct own), compare_own);
 	return code;
 }
 
+static bool has_own(const struct counting *c, const struct own *key)
+{
+	struct str all = buf_view(&c->own);
+
+	return all.len && bsearch(key, all.ptr, all.len / sizeof(*key), sizeof(*key),
+				  compare_own) != NULL;
+}
+
 /* Asked for before the tracked connections are: what is ours and not young is there. */
 static bool is_own(const struct counting *c, const struct linked_flow *f)
 {
-	struct own key = own_key(&f->client);
-	struct str all = buf_view(&c->own);
+	struct own key = own_key(&f->client), any_port = key;
 
-	if (f->started_ms && c->now < f->started_ms + YOUNG_MS)
-		return true;
-	return all.len && bsearch(&key, all.ptr, all.len / sizeof(key), sizeof(key),
-				  compare_own) != NULL;
+	any_port.port = 0;
+	return (f->started_ms && c->now < f->started_ms + YOUNG_MS) || has_own(c, &key) ||
+	       has_own(c, &any_port);
 }
 
 /* ---- past us ---- */

@@ -13,6 +13,7 @@ import ctypes
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -22,6 +23,10 @@ SOURCE_ADDRESS = ("198.51.100.10", "2001:db8:5::10")
 CLIENT_HOSTS = range(11, 31)  # last part of the client's addresses
 
 CLONE_NEWNET = 0x40000000
+NETLINK_NETFILTER = 12
+CT_DELETE = 0x0102  # of ctnetlink; of no connection by name: of all
+NLM_F_REQUEST_ACK = 0x05
+NLMSG_ERROR = 0x02
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -92,6 +97,18 @@ class Namespace:
         with self.entered(), open("/proc/sys/" + key.replace(".", "/"), "w",
                                   encoding="ascii") as file:
             file.write(str(value))
+
+    def forget_connections(self):
+        """The kernel tracks none here any more: it keeps one for days whose end it has not
+        seen, as when there were no rules at that moment. One that lives is found again."""
+        with self.entered():
+            kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with kernel:
+            kernel.send(struct.pack("=IHHIIBBH", 20, CT_DELETE, NLM_F_REQUEST_ACK, 1, 0,
+                                    socket.AF_UNSPEC, 0, 0))
+            _, kind, _, _, _, error = struct.unpack_from("=IHHIIi", kernel.recv(4096))
+        if kind != NLMSG_ERROR or error:
+            raise OSError(-error, f"{self.name}: forgetting connections: {os.strerror(-error)}")
 
     def limit(self, rate, device="eth0"):
         """What leaves it is slowed to `rate` ("80mbit"); None: as fast as it goes."""

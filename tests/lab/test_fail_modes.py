@@ -325,6 +325,8 @@ def begin(world, name, fail):
     state.mkdir(parents=True, mode=0o755)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0711", "none", state],
                    check=True)
+    if fail == "open":  # what an earlier fault left behind would hold the user's move
+        world.lab.router.forget_connections()
     world.ferry = ferry.start()
     return ferry
 

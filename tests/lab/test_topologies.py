@@ -73,11 +73,30 @@ class Topologies(World):
         return user
 
 
+def one_of_ours_whose_end_is_not_seen(world):
+    """As when the kernel tracks connections for a moment only: it keeps this one for days."""
+    router = world.lab.router
+    done = router.run("nft", "-f", "-", input="""
+        table inet moment {
+          chain leave {
+            type filter hook output priority 0
+            ct state established accept
+          }
+        }""")
+    equal(done.returncode, 0, done.stdout)
+    ours = router.connect(SOURCE_ADDRESS[0], 110)
+    ours.recv(100)
+    router.run("nft", "delete", "table", "inet", "moment")
+    ours.close()
+
+
 @case
 def connections_from_before_hold_where_the_rules_stay_open(world):
     """The admin wants it open whoever lives here, so nothing ends a session that began at the
     source before us. Whose it is is not known: nobody switches under it; what we relay, and
-    serve, holds nobody. The first case: the kernel remembers nobody's connections yet."""
+    serve, holds nobody, nor does one of this host's own that is over."""
+    world.lab.router.forget_connections()
+    one_of_ours_whose_end_is_not_seen(world)
     users = [world.user(5) for _ in range(3)]
 
     def session(number):
