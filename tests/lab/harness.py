@@ -161,7 +161,7 @@ class World:
         """These logins of the user are in the source's log, and no other: its writer is a
         process of its own, so a line may come late."""
         try:
-            wait_until("logins", lambda: len(self.source_logins(user)) >= len(addresses), 3)
+            wait_until("logins", lambda: len(self.source_logins(user)) >= len(addresses), 20)
         except TimeoutError:
             pass  # equal() says it better
         equal(self.source_logins(user), list(addresses), f"{user}'s logins at the source")
