@@ -23,8 +23,8 @@ class MiniPop3(Server):
     """Faults: refuses (command -> -ERR text), in_use (text: the maildrop is somebody else's),
     broken (UIDLs it gives no body of), drops_after (closes after so many bodies, once),
     slow (seconds for each body), grows (a body is longer once it was read), one_at_a_time
-    (a second command before the answer to the first ends the session), leaves_after (seconds
-    without a first command)."""
+    (a second command before the answer to the first ends the session), leaves (an event that
+    ends sessions without a first command)."""
 
     def __init__(self, port=0):
         self.messages = []
@@ -39,7 +39,7 @@ class MiniPop3(Server):
         self.grows = False
         self.one_at_a_time = False
         self.greets_after = 0
-        self.leaves_after = None
+        self.leaves = None
         self.left = 0
         self.most_ahead = 0  # commands that came before the last answer
         self.held_by = None
@@ -74,11 +74,11 @@ class Pop3Session(Session):
         time.sleep(self.server.greets_after)
         self.say("+OK mini")
         self.server.step("< greeting")
-        if self.server.leaves_after is not None and not select.select(
-                [self.connection], [], [], self.server.leaves_after)[0]:
-            self.server.left += 1
-            self.say("-ERR you are too slow")
-            return
+        while self.server.leaves and not select.select([self.connection], [], [], 0.02)[0]:
+            if self.server.leaves.is_set():
+                self.say("-ERR you are too slow")
+                self.server.left += 1
+                return
         while True:
             line = self.line()
             word, _, rest = line.partition(" ")
