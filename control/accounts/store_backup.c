@@ -39,9 +39,8 @@ static int print_json(
 
 	code |= json_object_set_new(one, "error", error);
 	if (code == 0)
-		code = json_dumpf(one, stdout, JSON_COMPACT);
+		code = output_dump(one, JSON_COMPACT, stdout);
 	json_decref(one);
-	(void)putchar('\n');
 	return code < 0 ? -ENOMEM : 0;
 }
 

@@ -141,8 +141,7 @@ static void print_certificate(const struct account *a)
 		(void)puts("\nno certificate: nothing was moved yet");
 	} else {
 		(void)puts("\ncertificate");
-		(void)json_dumpf(certificate, stdout, JSON_INDENT(2));
-		(void)putchar('\n');
+		(void)output_dump(certificate, JSON_INDENT(2), stdout);
 	}
 	json_decref(certificate);
 }

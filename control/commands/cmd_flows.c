@@ -82,10 +82,7 @@ static void print_neighbours(struct control *c)
 /* One look per line: a script that reads --watch --json takes line by line. */
 static int print_line(const json_t *flows)
 {
-	int r = json_dumpf(flows, stdout, JSON_COMPACT);
-
-	(void)putchar('\n');
-	return r < 0 ? -ENOMEM : 0;
+	return output_dump(flows, JSON_COMPACT, stdout);
 }
 
 /* What the options leave of them, as a filter of views. -EINVAL: too long. */

@@ -2,9 +2,11 @@
 #include "control/terminal/output.h"
 
 #include "base/human.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const void *place(const struct column *column, const void *row)
@@ -22,13 +24,6 @@ static uint64_t number_at(const struct column *column, const void *row)
 
 /* ── values as text ────────────────────────────────────────────────────────────────── */
 
-static char clean(char c)
-{
-	if ((unsigned char)c < 0x20 || c == 0x7f)
-		return '?';
-	return c;
-}
-
 static char ascii(char c)
 {
 	if ((unsigned char)c >= 0x80)
@@ -36,19 +31,27 @@ static char ascii(char c)
 	return c;
 }
 
-static int append_clean(struct buf *out, struct str s)
+int output_append_clean(struct buf *out, struct str s)
 {
-	int r = 0;
+	char *space;
+	int r = s.len ? buf_reserve(out, s.len, &space) : 0;
 
-	for (size_t i = 0; r == 0 && i < s.len; i++)
-		r = buf_byte(out, clean(s.ptr[i]));
-	return r;
+	if (r < 0 || !s.len)
+		return r;
+	memcpy(space, s.ptr, s.len);
+	utf8_make_harmless(space, s.len);
+	buf_commit(out, s.len);
+	return 0;
 }
 
 void output_clean(struct str s, FILE *to)
 {
-	for (size_t i = 0; i < s.len; i++)
-		(void)fputc(clean(s.ptr[i]), to);
+	struct buf shown;
+
+	buf_init(&shown, 0);
+	if (output_append_clean(&shown, s) == 0 && buf_len(&shown))
+		(void)fwrite(buf_view(&shown).ptr, 1, buf_len(&shown), to);
+	buf_fini(&shown);
 }
 
 void output_text_clean(const json_t *object, const char *key, FILE *to)
@@ -58,7 +61,7 @@ void output_text_clean(const json_t *object, const char *key, FILE *to)
 
 static int text_text(struct buf *out, const struct column *column, const void *row)
 {
-	return append_clean(out, *(const struct str *)place(column, row));
+	return output_append_clean(out, *(const struct str *)place(column, row));
 }
 
 static int number_text(struct buf *out, const struct column *column, const void *row)
@@ -210,13 +213,35 @@ json_t *output_object(const struct column *columns, size_t n, const void *row)
 	return object;
 }
 
+int output_dump(const json_t *value, size_t flags, FILE *to)
+{
+	char *text = value ? json_dumps(value, flags | JSON_ENCODE_ANY) : NULL;
+	struct str all = str_from(text), rest = all;
+	size_t plain = 0; /* from here on */
+
+	while (rest.len) {
+		size_t at = all.len - rest.len;
+		uint32_t c = utf8_next(&rest);
+
+		/* jansson writes UTF-8, and has escaped what is below U+0020 */
+		if (c == '\n' || utf8_is_harmless(c))
+			continue;
+		(void)fwrite(all.ptr + plain, 1, at - plain, to);
+		(void)fprintf(to, "\\u%04" PRIX32, c);
+		plain = all.len - rest.len;
+	}
+	(void)fwrite(all.ptr + plain, 1, all.len - plain, to);
+	free(text);
+	(void)fputc('\n', to);
+	return text ? 0 : -ENOMEM;
+}
+
 int output_json(json_t *value, FILE *to)
 {
-	int r = value ? json_dumpf(value, to, JSON_INDENT(2)) : -1;
+	int r = output_dump(value, JSON_INDENT(2), to);
 
 	json_decref(value);
-	(void)fputc('\n', to);
-	return r < 0 ? -ENOMEM : 0;
+	return r;
 }
 
 void output_list(const struct column *columns, size_t n, const void *row, FILE *to)

@@ -54,7 +54,10 @@ bool output_is_right(enum column_kind kind);
 /* UTF-8 characters, which is what a terminal's columns nearly always are. */
 size_t output_width(struct str s);
 
-/* Prints it with a newline and drops the reference; NULL is an error. 0 or -ENOMEM. */
+/* Prints it with a newline. flags: jansson's. What would steer a terminal is escaped,
+   which readers of JSON undo. NULL is an error. 0 or -ENOMEM. */
+int output_dump(const json_t *value, size_t flags, FILE *to);
+/* The same for people, and drops the reference. */
 int output_json(json_t *value, FILE *to);
 
 /* That string of an object: a view into it; empty: there is none. */
@@ -62,8 +65,10 @@ struct str output_text(const json_t *object, const char *key);
 /* Any bytes as a JSON string: what is not UTF-8 is shown as '?'. */
 json_t *output_string(struct str s);
 
-/* Bytes without control characters: what came from outside does not steer a terminal. */
+/* Bytes without what steers a terminal (base/utf8.h), which came from outside. */
 void output_clean(struct str s, FILE *to);
+/* 0 or -ENOMEM. */
+int output_append_clean(struct buf *out, struct str s);
 /* The same of output_text(). */
 void output_text_clean(const json_t *object, const char *key, FILE *to);
 

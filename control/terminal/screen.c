@@ -172,11 +172,7 @@ void screen_line(struct screen *s, enum screen_style style, struct str text)
 		return;
 	s->row++;
 	(void)buf_append_c(&s->lines, begins[style]);
-	for (size_t i = 0; i < line.len; i++) {
-		unsigned char c = (unsigned char)line.ptr[i];
-
-		(void)buf_byte(&s->lines, c < 0x20 || c == 0x7f ? '?' : (char)c);
-	}
+	(void)output_append_clean(&s->lines, line);
 	for (; style == SCREEN_REVERSE && width < s->columns; width++)
 		(void)buf_byte(&s->lines, ' ');
 	(void)buf_append_c(&s->lines, style == SCREEN_PLAIN ? "\n" : "\033[m\n");

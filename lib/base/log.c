@@ -5,6 +5,7 @@
 #include "base/journal.h"
 #include "base/log_line.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -101,13 +102,6 @@ static void keep(struct str line)
 	log_state.kept += line.len;
 }
 
-static void make_harmless(char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
-}
-
 static bool put_journal(
 	enum log_level level, const char *session, const char *event, struct str text)
 {
@@ -128,7 +122,7 @@ static void put_event(enum log_level level, const char *session, const char *eve
 
 	(void)vsnprintf(line + head, sizeof(line) - 1 - head, format, args);
 	len = strlen(line);
-	make_harmless(line, len);
+	utf8_make_harmless(line, len);
 	if (put_journal(level, session, event, str_of(line + head, len - head)))
 		return;
 	line[len++] = '\n';

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "registry/found.h"
 #include "transfer/account/results/found_state.h"
 #include "transfer/copy/namespaces.h"
@@ -288,7 +289,7 @@ static void write_down(struct finding *f, int code)
 	char *state = found_state_write(&f->found);
 	struct error err = { 0 };
 
-	found_clean(f->err.text, strlen(f->err.text)); /* it quotes the source */
+	utf8_make_harmless(f->err.text, strlen(f->err.text)); /* it quotes the source */
 	if (code < 0)
 		log_warning(NULL, "found", "account=%.*s reason=\"%s\"",
 			STR_ARG(j->account.name), f->err.text);

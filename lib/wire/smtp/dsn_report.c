@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/smtp/dsn_report.h"
 
+#include "base/utf8.h"
 #include "wire/smtp/dsn.h"
 #include "wire/smtp/trace.h"
 
@@ -33,25 +34,6 @@ static int put_clean(struct buf *out, struct str s, bool all)
 	return r;
 }
 
-/* One character of UTF-8 off the front; 0xfffd: it is none. */
-static uint32_t next_character(struct str *s)
-{
-	unsigned char first = (unsigned char)s->ptr[0];
-	size_t more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-	uint32_t c = more ? first & (0x3fU >> more) : first;
-	bool is_good = first < 0x80 || (first >= 0xc2 && first < 0xf5);
-
-	*s = str_skip(*s, 1);
-	for (; is_good && more; more--) {
-		is_good = s->len && ((unsigned char)s->ptr[0] & 0xc0) == 0x80;
-		if (!is_good)
-			break;
-		c = c << 6 | ((unsigned char)s->ptr[0] & 0x3f);
-		*s = str_skip(*s, 1);
-	}
-	return is_good ? c : 0xfffd;
-}
-
 /* RFC 6533, 3: utf-8-addr-xtext. is_raw: nothing of it is written so yet. */
 static int put_unicode(struct buf *out, struct str s, bool is_raw)
 {
@@ -59,7 +41,7 @@ static int put_unicode(struct buf *out, struct str s, bool is_raw)
 	int r = 0;
 
 	while (s.len && buf_len(out) < end && r == 0) {
-		uint32_t c = next_character(&s);
+		uint32_t c = utf8_next(&s);
 		bool is_plain = c > ' ' && c < 0x7f &&
 		                (!is_raw || (c != '+' && c != '=' && c != '\\'));
 

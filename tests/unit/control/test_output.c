@@ -75,6 +75,50 @@ static void test_table(void **state)
 	free(text);
 }
 
+/* U+009B is ESC [ for some terminals, U+202E turns what follows. */
+static void test_nothing_steers_a_terminal(void **state)
+{
+	static const struct {
+		struct str name;
+		const char *json, *clean;
+	} rows[] = {
+		{ STR("a\xc2\x9b"
+		      "2Jb\x7f"),
+			"[\"a\\u009B2Jb\\u007F\"]\n", "a??2Jb?" },
+		{ STR("\xe2\x80\xae"
+		      "gpj.exe"),
+			"[\"\\u202Egpj.exe\"]\n", "???gpj.exe" },
+		{ STR("m\xc3\xbcller \xf0\x9f\x93\xa7"),
+			"[\"m\xc3\xbcller \xf0\x9f\x93\xa7\"]\n",
+			"m\xc3\xbcller \xf0\x9f\x93\xa7" },
+		{ STR("b\x9b"
+		      "2J"),
+			"[\"b?2J\"]\n", "b?2J" },
+		{ STR(""), "[\"\"]\n", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *array = json_pack("[o]", output_string(rows[i].name)), *again;
+		char *text = NULL;
+		size_t len;
+		FILE *to = open_memstream(&text, &len);
+
+		assert_int_equal(output_dump(array, JSON_COMPACT, to), 0);
+		(void)fflush(to);
+		assert_string_equal(text, rows[i].json);
+		again = json_loads(text, 0, NULL);
+		assert_true(json_equal(array, again));
+		json_decref(again);
+		json_decref(array);
+		rewind(to);
+		output_clean(rows[i].name, to);
+		(void)fclose(to);
+		assert_memory_equal(text, rows[i].clean, strlen(rows[i].clean));
+		free(text);
+	}
+}
+
 static void test_list(void **state)
 {
 	char *text = NULL;
@@ -124,8 +168,9 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_json),
-		cmocka_unit_test(test_table), cmocka_unit_test(test_list),
-		cmocka_unit_test(test_bytes) };
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_nothing_steers_a_terminal),
+		cmocka_unit_test(test_list), cmocka_unit_test(test_bytes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

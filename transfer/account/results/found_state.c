@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/account/results/found_state.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -108,13 +110,6 @@ int found_set_rights(struct found *f, struct str folder, struct str rights)
 
 /* ---- as JSON ---- */
 
-void found_clean(char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-}
-
 /* What is no UTF-8 is shown as "?". A letter takes two bytes at the most ("\""), which
    bounds the whole. */
 static json_t *text(struct str s)
@@ -125,7 +120,7 @@ static json_t *text(struct str s)
 
 	if (part.len)
 		memcpy(clean, part.ptr, part.len);
-	found_clean(clean, part.len);
+	utf8_make_harmless(clean, part.len);
 	value = json_stringn(clean, part.len);
 	return value ? value : json_string("?");
 }

@@ -69,9 +69,6 @@ int found_add_quota(struct found *f, const struct found_quota *q);
 /* Of a folder that was added before; of any other one nothing is kept. */
 int found_set_rights(struct found *f, struct str folder, struct str rights);
 
-/* Bytes of the network: what steers a terminal becomes "?". */
-void found_clean(char *text, size_t len);
-
 /* As JSON, below FOUND_STATE_MAX (registry/found.h). The caller frees. NULL: no
    memory. */
 char *found_state_write(const struct found *f);
