@@ -149,13 +149,12 @@ struct taking {
 	const struct ruleset *rules;
 };
 
-static size_t fill_rows(struct direct_flows *d, const struct counting *c,
+static size_t fill_rows(const struct direct_flows *d, const struct counting *c,
 	struct unseen rows[static PAST_COUNT * RULES_SERVICES_MAX])
 {
 	uint64_t now = clock_wall_ms();
 	size_t n = 0;
 
-	d->any = false;
 	for (size_t k = 0; k < PAST_COUNT * c->rules->n_services; k++) {
 		size_t past = k % PAST_COUNT, i = k / PAST_COUNT;
 		uint64_t before = d->open[past][i], is_now = c->open[past][i];
@@ -169,10 +168,19 @@ static size_t fill_rows(struct direct_flows *d, const struct counting *c,
 			.last_at = now,
 			.count = is_now > before ? is_now - before : 0,
 			.open = is_now };
-		d->open[past][i] = is_now;
-		d->any = d->any || is_now;
 	}
 	return n;
+}
+
+/* The registry has it now. */
+static void keep(struct direct_flows *d, const struct counting *c)
+{
+	d->any = false;
+	for (size_t past = 0; past < PAST_COUNT; past++)
+		for (size_t i = 0; i < c->rules->n_services; i++) {
+			d->open[past][i] = c->open[past][i];
+			d->any = d->any || d->open[past][i];
+		}
 }
 
 /* What one before us wrote as open may have ended while nobody looked. */
@@ -227,8 +235,11 @@ static int look(struct direct_flows *d, const struct ruleset *rules, struct erro
 	buf_fini(&c.own);
 	if (code < 0)
 		return code;
-	return registry_write_unseen(
+	code = registry_write_unseen(
 		d->registry, UNSEEN_DIRECT_WORKER, rows, fill_rows(d, &c, rows), err);
+	if (code == 0)
+		keep(d, &c);
+	return code;
 }
 
 void direct_flows_tick(
