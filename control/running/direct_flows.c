@@ -2,6 +2,7 @@
 #include "control/running/direct_flows.h"
 
 #include "base/address.h"
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,6 +21,8 @@
 #define REST 20 /* so many times as long as a look took, at the least */
 /* One so old that is ours has its socket already. */
 #define YOUNG_MS 2000
+#define GONE_MAX                                                                         \
+	((size_t)PAST_COUNT * RULES_SERVICES_MAX) /* more are told to be over later */
 
 static const char *const reasons[PAST_COUNT] = {
 	[PAST_ADMITTED] = "admitted to the source",
@@ -147,6 +150,9 @@ static int count(void *context, const struct linked_flow *f)
 struct taking {
 	struct direct_flows *to;
 	const struct ruleset *rules;
+	struct arena arena;
+	struct unseen gone[GONE_MAX]; /* of services that are not diverted any more */
+	size_t n_gone;
 };
 
 static size_t fill_rows(const struct direct_flows *d, const struct counting *c,
@@ -183,6 +189,23 @@ static void keep(struct direct_flows *d, const struct counting *c)
 		}
 }
 
+static int take_gone(struct taking *t, const struct unseen *u)
+{
+	struct unseen *to = &t->gone[t->n_gone];
+
+	if (t->n_gone == GONE_MAX)
+		return 0;
+	*to = *u;
+	to->client = STR_LIT(UNSEEN_DIRECT);
+	to->service = arena_str(&t->arena, u->service);
+	to->why = arena_str(&t->arena, u->why);
+	to->count = to->open = 0;
+	if (!to->service.ptr || !to->why.ptr)
+		return -ENOMEM;
+	t->n_gone++;
+	return 0;
+}
+
 /* What one before us wrote as open may have ended while nobody looked. */
 static int take_written(void *context, const struct unseen *u)
 {
@@ -193,23 +216,30 @@ static int take_written(void *context, const struct unseen *u)
 	for (size_t k = 0; k < PAST_COUNT * t->rules->n_services; k++) {
 		size_t past = k % PAST_COUNT, i = k / PAST_COUNT;
 
-		if (str_eq(u->service, str_from(t->rules->services[i].name)) &&
-			str_eq(u->why, str_from(reasons[past])))
-			t->to->open[past][i] = u->open;
+		if (!str_eq(u->service, str_from(t->rules->services[i].name)) ||
+			!str_eq(u->why, str_from(reasons[past])))
+			continue;
+		t->to->open[past][i] = u->open;
+		t->to->any = true;
+		return 0;
 	}
-	t->to->any = true;
-	return 0;
+	return take_gone(t, u);
 }
 
-static void begin(struct direct_flows *d, const struct ruleset *rules)
+/* The ports that we do not divert any more are unseen for everybody, and told of so. */
+static int begin(struct direct_flows *d, const struct ruleset *rules, struct error *err)
 {
-	struct taking t = { d, rules };
-	struct error err;
+	struct taking t = { .to = d, .rules = rules };
+	int code;
 
-	d->has_begun = registry_each_unseen(
-			       d->registry, clock_wall_ms(), take_written, &t, &err) == 0;
-	if (!d->has_begun)
-		log_warning(NULL, "direct-flows", "error=\"%s\"", err.text);
+	arena_init(&t.arena);
+	code = registry_each_unseen(d->registry, clock_wall_ms(), take_written, &t, err);
+	if (code == 0)
+		code = registry_write_unseen(
+			d->registry, UNSEEN_DIRECT_WORKER, t.gone, t.n_gone, err);
+	arena_fini(&t.arena);
+	d->has_begun = code == 0;
+	return code;
 }
 
 static bool admits_any(const struct ruleset *r)
@@ -247,13 +277,15 @@ void direct_flows_tick(
 {
 	struct error err;
 	uint64_t rest;
+	int code;
 
-	if (!d->has_begun)
-		begin(d, rules);
-	/* those that were admitted stay when the prefix is taken back */
-	if (now_ms < d->look_at || (!d->any && !d->stays_open && !admits_any(rules)))
+	if (now_ms < d->look_at)
 		return;
-	if (look(d, rules, &err) < 0)
+	code = d->has_begun ? 0 : begin(d, rules, &err);
+	/* those that were admitted stay when the prefix is taken back */
+	if (code == 0 && (d->any || d->stays_open || admits_any(rules)))
+		code = look(d, rules, &err);
+	if (code < 0)
 		log_warning(NULL, "direct-flows", "error=\"%s\"", err.text);
 	rest = (clock_monotonic_ms() - now_ms) * REST;
 	d->look_at = now_ms + (rest > LOOK_MS ? rest : LOOK_MS);
