@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/up/supervisor.h"
-#include "control/accounts/trash.h"
 
-#include "control/accounts/account_rename.h"
-#include "control/accounts/copies.h"
-#include "control/check/ownership.h"
 #include "control/running/direct_flows.h"
 #include "control/running/events.h"
 #include "control/running/generations.h"
@@ -18,6 +14,7 @@
 #include "control/up/kernel_settings.h"
 #include "control/up/up_rules.h"
 #include "control/up/upgrade.h"
+#include "control/up/upkeep.h"
 #include "control/watch/metrics_door.h"
 #include "control/watch/questions_door.h"
 
@@ -34,11 +31,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_MS 100   /* how soon the rules follow the registry */
-#define STOP_MS 10000 /* a program has that long to say BYE and sync */
-#define COPY_MS 3600000
-#define OWNERS_MS 1000
-#define RENAME_MS 1000
+#define TICK_MS 100      /* how soon the rules follow the registry */
+#define STOP_MS 10000    /* a program has that long to say BYE and sync */
 #define START_FAILURES 5 /* ends in a row before the first success: it never will */
 
 enum supervisor_state {
@@ -70,11 +64,7 @@ struct supervisor {
 	struct channel handings[UP_PROGRAM_COUNT]; /* what was kept, on its way to them */
 	bool restarts;       /* the service begins again at once: systemctl restart */
 	uint64_t stop_until; /* then SIGKILL */
-	uint64_t copy_at;    /* the next copy of the registry */
-	uint64_t owners_at;  /* the next look at the mail folders' owners */
-	uint64_t rename_at;  /* the next look for a rename that was interrupted */
-	struct child rename; /* which finishes it */
-	struct timespec folders_seen;
+	struct upkeep upkeep;
 	int resumed;  /* file of the mailferry before this one; -1: none */
 	int state_fd; /* and of the one after it, once this one is to become it; -1 */
 	int result;   /* what supervisor_run() returns */
@@ -106,74 +96,6 @@ static void give_up(struct supervisor *s)
 {
 	s->result = s->control->err.code ? s->control->err.code : -EIO;
 	stop(s);
-}
-
-static void empty_trash(struct supervisor *s)
-{
-	struct error err = { 0 };
-	unsigned count = 0;
-
-	if (trash_empty(&s->control->settings, clock_wall_ms() / 1000, &count, &err) < 0)
-		log_error(NULL, "trash", "error=\"%s\"", err.text);
-	if (count)
-		log_info(NULL, "trash", "erased=%u", count);
-}
-
-/* Damage is said by the log and by `status`; the copies from before it stay. */
-static void keep_copies(struct supervisor *s, uint64_t now)
-{
-	if (!s->copy_at) {
-		s->copy_at = now + COPY_MS; /* one was made before we began */
-		empty_trash(s);
-	}
-	if (now < s->copy_at)
-		return;
-	s->copy_at = now + COPY_MS;
-	if (copies_make(s->control, s->registry) < 0)
-		log_error(NULL, "registry-copy", "error=\"%s\"", s->control->err.text);
-	empty_trash(s);
-}
-
-/* A mailbox that the admin copies back is served a moment later. */
-static void follow_owners(struct supervisor *s, uint64_t now)
-{
-	if (now < s->owners_at)
-		return;
-	s->owners_at = now + OWNERS_MS;
-	if (ownership_follow(s->control, &s->folders_seen) < 0)
-		log_error(NULL, "owner", "error=\"%s\"", s->control->err.text);
-}
-
-static void rename_ended(void *context, int status)
-{
-	char how[64];
-
-	(void)context;
-	child_end_text(status, how, sizeof(how));
-	log_info(NULL, "rename", "finished how=\"%s\"", how);
-}
-
-/* The command that was to do it was killed. */
-static void finish_rename(struct supervisor *s, uint64_t now)
-{
-	const char *const arguments[] = { "mailferry", "-c", s->control->config,
-		"account", "rename", "--resume", NULL };
-	const struct child_plan plan = { .arguments = arguments, .own_group = true };
-	struct error err;
-
-	if (now < s->rename_at || child_runs(&s->rename))
-		return;
-	s->rename_at = now + RENAME_MS;
-	if (rename_is_left(&s->control->settings) &&
-		child_start(&s->rename, &s->loop, &plan, rename_ended, s, &err) < 0)
-		log_error(NULL, "rename", "error=\"%s\"", err.text);
-}
-
-static void tick_state(struct supervisor *s, uint64_t now)
-{
-	keep_copies(s, now);
-	follow_owners(s, now);
-	finish_rename(s, now);
 }
 
 /* ── programs ──────────────────────────────────────────────────────────────────────── */
@@ -377,7 +299,7 @@ static void tick_serving(struct supervisor *s, uint64_t now)
 	if (duties & DUTY_CERTIFICATES)
 		certificates_watch_tick(&s->certificates, &s->control->settings, now);
 	if (duties & DUTY_STATE)
-		tick_state(s, now);
+		upkeep_tick(&s->upkeep, s->control, s->registry, &s->loop, now);
 	upgrade_tick(&s->upgrade, now);
 }
 
