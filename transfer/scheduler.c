@@ -12,6 +12,7 @@
 #include "registry/pause.h"
 #include "transfer/account/account.h"
 #include "transfer/account/deadline.h"
+#include "transfer/callers.h"
 #include "transfer/logoffs.h"
 #include "transfer/mover.h"
 #include "transfer/order.h"
@@ -31,22 +32,11 @@
 #define LOOK_EVERY_MS 5000 /* should a message get lost */
 #define TICK_MS 100        /* processes to start again, deadlines */
 #define SOCKET_MODE 0600
-#define CALLERS_MAX 64 /* connections to transfer.sock; each sends a line and goes */
-#define QUEUE_MAX (1u << 20) /* questions of a few hundred bytes for the interceptor */
 /* What the way back may take: 10 s for each of two answers, and the disk. One that is
    found busy for longer, with nobody at work on it, stays: its user waits. */
 #define WAY_BACK_MS 30000
 #define COPY_EVERY_MS (UINT64_C(6) * 3600 * 1000) /* of those that wait for a password */
 #define LEFT_MAX 16 /* settled in one look; the others in the next */
-
-/* Somebody at transfer.sock. */
-struct caller {
-	LIST_ENTRY(caller) all;
-	struct scheduler *scheduler;
-	struct channel channel;
-	int64_t awaits; /* that account's process of a kind; 0: none */
-	enum entry_task awaited;
-};
 
 /* The process of a running entry. */
 struct runner {
@@ -64,8 +54,7 @@ struct scheduler {
 	uint64_t look_at; /* monotonic: the next look into the registry */
 	bool is_paused;   /* the admin has said so, as it was at that look */
 	struct rules_gate gate;
-	LIST_HEAD(, caller) callers;
-	unsigned n_callers;
+	struct callers callers; /* at transfer.sock */
 	LIST_HEAD(, runner) runners;
 	struct sweeps sweeps;
 	struct pop_logins pop_logins;
@@ -92,28 +81,6 @@ static void let_stay(struct scheduler *s, int64_t id)
 			(long long)id);
 }
 
-static const enum message_type answers[ENTRY_TASK_COUNT] = {
-	[ENTRY_MOVE] = MESSAGE_NONE, /* nobody asks */
-	[ENTRY_RETURN] = MESSAGE_RETURNED,
-	[ENTRY_FORETELL] = MESSAGE_RETURNED,
-	[ENTRY_AGAIN] = MESSAGE_MENDED,
-};
-
-/* Those who asked for what its process has done. */
-static void tell_callers(struct scheduler *s, const struct entry *e)
-{
-	struct message m = { .type = answers[e->runs], .account = str_from(e->name) };
-	struct caller *c;
-
-	LIST_FOREACH(c, &s->callers, all)
-	{
-		if (c->awaits != e->id || c->awaited != e->runs)
-			continue;
-		(void)message_send(&c->channel, &m, -1);
-		c->awaits = 0;
-	}
-}
-
 /* It has crashed so often that trying at once helps nobody. */
 static void give_up(struct scheduler *s, struct entry *e, int status)
 {
@@ -124,7 +91,7 @@ static void give_up(struct scheduler *s, struct entry *e, int status)
 		if (e->runs == ENTRY_RETURN)
 			let_stay(s, e->id);
 		roster_ended(&s->roster, e, clock_monotonic_ms());
-		tell_callers(s, e);
+		callers_tell(&s->callers, e);
 		return;
 	}
 	if (WIFSIGNALED(status))
@@ -157,7 +124,7 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 	if (code == ACCOUNT_OVER) {
 		roster_ended(&s->roster, e, now);
 		if (e->runs != ENTRY_MOVE)
-			tell_callers(s, e);
+			callers_tell(&s->callers, e);
 	} else if (code == ACCOUNT_PARKED) {
 		park(s, e);
 	} else if (code == ACCOUNT_HELD) {
@@ -355,135 +322,15 @@ static void on_tick(void *context)
 	step(context);
 }
 
-/* ---- transfer.sock ---- */
-
-static void caller_free(struct caller *c)
-{
-	c->scheduler->n_callers--;
-	LIST_REMOVE(c, all);
-	channel_close(&c->channel);
-	free(c);
-}
-
-static void on_account_due(void *context, const struct message *m, int fd)
-{
-	struct caller *c = context;
-	struct entry *e = roster_by_name(&c->scheduler->roster, m->account);
-
-	(void)fd;
-	if (e)
-		roster_wake(e);
-	c->scheduler->look_at = 0;
-	step(c->scheduler);
-}
-
-static void fail_caller(struct caller *c, const struct error *err)
-{
-	struct message no = { .type = MESSAGE_FAILED, .text = str_from(err->text) };
-
-	(void)message_send(&c->channel, &no, -1);
-}
-
-static int look_up_and_ask(
-	struct caller *c, struct str name, enum entry_task task, struct error *err)
-{
-	struct scheduler *s = c->scheduler;
-	struct account a;
-	struct arena arena;
-	int r;
-
-	arena_init(&arena);
-	r = registry_find(s->registry, name, &arena, &a, err);
-	if (r == 0 && (r = roster_ask(&s->roster, a.id, a.name, task)) < 0)
-		(void)error_set(err, r, "no memory");
-	if (r == 0) {
-		c->awaits = a.id;
-		c->awaited = task;
-	}
-	arena_fini(&arena);
-	return r;
-}
-
-/* Answered when its process has ended. */
-static void on_asked(void *context, const struct message *m, int fd)
-{
-	struct caller *c = context;
-	enum entry_task task = m->type == MESSAGE_AGAIN ? ENTRY_AGAIN
-	                       : m->number              ? ENTRY_FORETELL
-	                                                : ENTRY_RETURN;
-	struct error err;
-
-	(void)fd;
-	if (look_up_and_ask(c, m->account, task, &err) < 0)
-		fail_caller(c, &err);
-	step(c->scheduler);
-}
-
-static void on_logged_in(void *context, const struct message *m, int fd)
-{
-	struct caller *c = context;
-
-	(void)fd;
-	pop_logins_follow(&c->scheduler->pop_logins, m->account, m->client, m->service,
-		clock_monotonic_ms());
-}
-
-static void on_ping(void *context, const struct message *m, int fd)
-{
-	struct caller *c = context;
-	const struct message answer = { .type = MESSAGE_PONG };
-
-	(void)m;
-	(void)fd;
-	(void)message_send(&c->channel, &answer, -1); /* else it asks again */
-}
-
-static const struct message_row caller_rows[] = {
-	{ MESSAGE_PING, false, on_ping },
-	{ MESSAGE_ACCOUNT_DUE, false, on_account_due },
-	{ MESSAGE_RETURN, false, on_asked },
-	{ MESSAGE_AGAIN, false, on_asked },
-	{ MESSAGE_LOGGED_IN, false, on_logged_in },
-};
-
-static void on_caller(void *context, struct channel *channel, struct packet *p)
-{
-	struct error err;
-
-	(void)channel;
-	if (message_handle(caller_rows, sizeof(caller_rows) / sizeof(caller_rows[0]), p,
-		    context, &err) == 0)
-		return;
-	log_warning(NULL, "caller", "dropped: %s", err.text);
-	caller_free(context);
-}
-
-static void on_caller_lost(void *context, struct channel *channel, int code)
-{
-	(void)channel;
-	(void)code;
-	caller_free(context);
-}
-
-/* One answer, if any. */
-static const struct channel_ops caller_ops = {
-	.message = on_caller, .lost = on_caller_lost, .bytes_max = QUEUE_MAX
-};
-
-static void add_caller(void *context, int fd)
+static void on_due(void *context)
 {
 	struct scheduler *s = context;
-	struct caller *c = s->n_callers < CALLERS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
-	if (!c || channel_open(&c->channel, &s->loop, fd, &caller_ops, c) < 0) {
-		free(c);
-		fd_closep(&fd);
-		return;
-	}
-	c->scheduler = s;
-	LIST_INSERT_HEAD(&s->callers, c, all);
-	s->n_callers++;
+	s->look_at = 0;
+	step(s);
 }
+
+static const struct callers_ops callers_ops = { .due = on_due, .asked = on_tick };
 
 /* ---- beginning and end ---- */
 
@@ -516,7 +363,8 @@ static int listen_on(struct scheduler *s, struct error *err)
 
 	if (r < 0)
 		return error_errno(err, r, "%s", s->settings->run_dir);
-	r = channel_listen(&s->listener, &s->loop, path, SOCKET_MODE, add_caller, s, err);
+	r = channel_listen(
+		&s->listener, &s->loop, path, SOCKET_MODE, callers_add, &s->callers, err);
 	return r < 0 ? r
 	             : users_share_socket(s->settings, TRANSFER_SOCKET,
 			       s->movers.users.sockets, err);
@@ -541,8 +389,7 @@ static void end(struct scheduler *s)
 	sweeps_end(&s->sweeps);
 	pop_logins_end(&s->pop_logins);
 	logoffs_close(&s->logoffs);
-	while (!LIST_EMPTY(&s->callers))
-		caller_free(LIST_FIRST(&s->callers));
+	callers_close(&s->callers);
 	channel_listener_close(&s->listener);
 	signals_close(&s->signals);
 	timer_free(s->tick);
@@ -579,6 +426,12 @@ int scheduler_run(const struct settings *settings, const struct state_lock_files
 	sweeps_init(&s.sweeps, &s.movers, s.registry, &s.loop);
 	pop_logins_init(&s.pop_logins, &s.movers, s.registry, &s.loop);
 	logoffs_init(&s.logoffs, settings, &s.roster, &s.loop);
+	s.callers = (struct callers){ .ops = &callers_ops,
+		.context = &s,
+		.roster = &s.roster,
+		.registry = s.registry,
+		.pop_logins = &s.pop_logins,
+		.loop = &s.loop };
 	s.movers.registry = s.registry;
 	if (r == 0)
 		r = movers_open(&s.movers, settings, &err);
