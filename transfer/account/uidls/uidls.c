@@ -3,12 +3,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "transfer/account/uidls/uidl_match.h"
+#include "transfer/account/uidls/uidl_reading.h"
 #include "transfer/account/uidls/uidls_derived.h"
-#include "transfer/read/pop3_connection.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +15,6 @@
 #define LOGIN_PATIENCE_MS 15000 /* Dovecot says [IN-USE] after 11 s */
 #define BUSY_LOGIN_PATIENCE_MS 5000
 #define BUSY_PATIENCE_MS 10000 /* somebody may be held at the login */
-#define HEADER_MAX 65536       /* a longer one is compared up to there */
 /* [IN-USE]: the user's last session may be on its way out, or a client that has crashed
    is still waited for. All unique-ids are worth some time, as long as nobody is held.
  */
@@ -26,247 +23,9 @@
 #define TRY_AGAIN_MS 500
 #define SLOW_GREETING_MS 500 /* it is then heard before nobody is served */
 
-struct reading {
-	struct job *j;
-	struct pop3_connection pop3;
-	struct uidl_match match;
-	size_t drop_cap, inbox_cap;
-	struct arena strings; /* unique-ids */
-	int64_t inbox;        /* at the destination */
-	size_t *asked;        /* TOP: indices into match.drop */
-	size_t n_asked;
-	struct buf header;
-};
-
-/* ── two lists ─────────────────────────────────────────────────────────────────────── */
-
-static struct uidl_side *add(struct uidl_side **sides, size_t *n, size_t *cap)
-{
-	if (*n == *cap) {
-		size_t more = *cap ? *cap * 2 : 256;
-		struct uidl_side *grown = realloc(*sides, more * sizeof(**sides));
-
-		if (!grown)
-			return NULL;
-		*sides = grown;
-		*cap = more;
-	}
-	(*sides)[*n] = (struct uidl_side){ .uidl = STR("") };
-	return &(*sides)[(*n)++];
-}
-
-/* Copies of one mail: those that had a place in the maildrop before, then those that a
-   server shows rather than others. */
-static uint32_t rank_of(const struct mail *m)
-{
-	if (m->pop3_order && m->pop3_order != MAIL_POP3_HIDDEN)
-		return m->pop3_order;
-	return m->pop3_order || m->flags & MAIL_DELETED ? UINT32_MAX : UINT32_MAX - 1;
-}
-
-static int add_inbox(void *context, const struct mail *m)
-{
-	struct reading *r = context;
-	struct uidl_side *s = add(&r->match.inbox, &r->match.n_inbox, &r->inbox_cap);
-
-	if (!s)
-		return -ENOMEM;
-	s->id = m->uid;
-	s->size = m->size;
-	s->rank = rank_of(m);
-	s->is_deleted = m->flags & MAIL_DELETED;
-	s->uidl = arena_str(&r->strings, m->uidl);
-	return s->uidl.ptr ? 0 : -ENOMEM;
-}
-
-static int read_inbox(struct reading *r)
-{
-	const struct destination *to = &r->j->destination;
-	struct destination_folder inbox;
-	int code = to->ops->find_folder(to->self, STR_LIT("INBOX"), &inbox, &r->j->err);
-
-	if (code < 0)
-		return code;
-	r->inbox = inbox.id;
-	return to->ops->each_mail(
-		to->self, inbox.id, 1, UINT32_MAX, add_inbox, r, &r->j->err);
-}
-
-static int ask_word(void *context, size_t i, struct buf *out)
-{
-	(void)context;
-	return buf_append_c(out, i == 0 ? "LIST\r\n" : "UIDL\r\n");
-}
-
-static struct uidl_side *drop_by_number(struct reading *r, uint32_t number)
-{
-	/* nearly always in order and without gaps */
-	if (number && number <= r->match.n_drop && r->match.drop[number - 1].id == number)
-		return &r->match.drop[number - 1];
-	for (size_t i = 0; i < r->match.n_drop; i++)
-		if (r->match.drop[i].id == number)
-			return &r->match.drop[i];
-	return NULL;
-}
-
-static int take_list(struct reading *r, struct str line)
-{
-	struct uidl_side *s;
-	uint32_t number;
-	uint64_t octets;
-
-	if (!pop3_list_parse(line, &number, &octets))
-		return error_set(&r->j->err, -EPROTO, "the source's POP3 LIST is broken");
-	s = add(&r->match.drop, &r->match.n_drop, &r->drop_cap);
-	if (!s)
-		return error_set(&r->j->err, -ENOMEM, "no memory");
-	s->id = number;
-	s->size = octets;
-	return 0;
-}
-
-static int take_uidl(struct reading *r, struct str line)
-{
-	struct uidl_side *s;
-	struct str uidl;
-	uint32_t number;
-
-	if (!pop3_uidl_parse(line, &number, &uidl) || !(s = drop_by_number(r, number)))
-		return error_set(&r->j->err, -EPROTO, "the source's POP3 UIDL is broken");
-	s->uidl = arena_str(&r->strings, uidl);
-	return s->uidl.ptr ? 0 : error_set(&r->j->err, -ENOMEM, "no memory");
-}
-
-static int take_word(void *context, size_t i, enum pop3_read what, struct str bytes)
-{
-	struct reading *r = context;
-
-	if (what == POP3_READ_ERR)
-		return error_set(&r->j->err, -ENOTSUP,
-			"the source's POP3 has no %s: %.*s", i == 0 ? "LIST" : "UIDL",
-			STR_ARG(str_take(bytes, 200)));
-	if (what != POP3_READ_BYTES)
-		return 0;
-	return i == 0 ? take_list(r, bytes) : take_uidl(r, bytes);
-}
-
-static int read_drop(struct reading *r)
-{
-	struct pop3_questions q = { .n = 2,
-		.expect = POP3_EXPECT_LINES,
-		.ask = ask_word,
-		.answer = take_word,
-		.context = r };
-
-	return pop3_connection_ask(&r->pop3, &q, &r->j->err);
-}
-
-/* ── headers ───────────────────────────────────────────────────────────────────────── */
-
-static int digest(struct uidl_side *s, struct str header)
-{
-	unsigned char full[EVP_MAX_MD_SIZE];
-	struct str text = str_trim(str_take(header, HEADER_MAX));
-
-	if (!EVP_Digest(
-		    text.len ? text.ptr : "", text.len, full, NULL, EVP_sha256(), NULL))
-		return -EIO;
-	memcpy(s->header, full, UIDL_DIGEST);
-	s->has_header = true;
-	return 0;
-}
-
-static struct str header_of(struct str body)
-{
-	const char *crlf = memmem(body.ptr, body.len, "\r\n\r\n", 4);
-	const char *lf = memmem(body.ptr, body.len, "\n\n", 2);
-	const char *end = crlf && (!lf || crlf < lf) ? crlf : lf;
-
-	/* an empty line at once: there is none */
-	if (str_starts(body, STR_LIT("\r\n")) || str_starts(body, STR_LIT("\n")))
-		return STR_LIT("");
-	return end ? str_take(body, (size_t)(end - body.ptr)) : body;
-}
-
-static int digest_body(void *context, struct str body)
-{
-	return digest(context, header_of(body));
-}
-
-static int read_local_headers(struct reading *r)
-{
-	const struct destination *to = &r->j->destination;
-	int code = 0;
-
-	for (size_t i = 0; i < r->match.n_inbox && code == 0; i++) {
-		struct uidl_side *s = &r->match.inbox[i];
-
-		if (s->wants_header)
-			code = to->ops->read_body(
-				to->self, r->inbox, s->id, digest_body, s, &r->j->err);
-	}
-	return code;
-}
-
-static int ask_top(void *context, size_t i, struct buf *out)
-{
-	const struct reading *r = context;
-
-	return buf_printf(out, "TOP %u 0\r\n", r->match.drop[r->asked[i]].id);
-}
-
-/* A TOP that is refused leaves its message unproven, and no more than that. */
-static int take_top(void *context, size_t i, enum pop3_read what, struct str bytes)
-{
-	struct reading *r = context;
-
-	if (what == POP3_READ_OK)
-		buf_clear(&r->header);
-	else if (what == POP3_READ_BYTES && buf_len(&r->header) < HEADER_MAX)
-		return buf_append(
-			&r->header, str_take(bytes, HEADER_MAX - buf_len(&r->header)));
-	else if (what == POP3_READ_END)
-		return digest(
-			&r->match.drop[r->asked[i]], header_of(buf_view(&r->header)));
-	return 0;
-}
-
-static int read_drop_headers(struct reading *r)
-{
-	struct pop3_questions q = { .expect = POP3_EXPECT_BYTES,
-		.ask = ask_top,
-		.answer = take_top,
-		.context = r };
-
-	r->asked = calloc(r->match.n_drop + 1, sizeof(*r->asked));
-	if (!r->asked)
-		return error_set(&r->j->err, -ENOMEM, "no memory");
-	for (size_t i = 0; i < r->match.n_drop; i++)
-		if (r->match.drop[i].wants_header)
-			r->asked[q.n++] = i;
-	r->n_asked = q.n;
-	return pop3_connection_ask(&r->pop3, &q, &r->j->err);
-}
-
-static int match_all(struct reading *r)
-{
-	int code = 0;
-
-	if (!uidl_match_sizes(&r->match))
-		return error_set(&r->j->err, -ENOMEM, "no memory");
-	if (!uidl_match_unproven(&r->match))
-		return 0;
-	code = read_drop_headers(r);
-	if (code == 0)
-		code = read_local_headers(r);
-	if (code == 0 && !uidl_match_headers(&r->match))
-		code = error_set(&r->j->err, -ENOMEM, "no memory");
-	return code;
-}
-
 /* ── the outcome ───────────────────────────────────────────────────────────────────── */
 
-static int set_one(struct reading *r, uint32_t uid, struct str uidl, uint32_t order)
+static int set_one(struct uidl_reading *r, uint32_t uid, struct str uidl, uint32_t order)
 {
 	const struct destination *to = &r->j->destination;
 	struct mail m = { .uid = uid, .uidl = uidl, .pop3_order = order };
@@ -274,7 +33,7 @@ static int set_one(struct reading *r, uint32_t uid, struct str uidl, uint32_t or
 	return to->ops->set_uidl(to->self, r->inbox, &m, &r->j->err);
 }
 
-static int apply(struct reading *r)
+static int apply(struct uidl_reading *r)
 {
 	const struct destination *to = &r->j->destination;
 	int code = 0;
@@ -296,7 +55,7 @@ static int apply(struct reading *r)
 	return code;
 }
 
-static int conclude(struct reading *r)
+static int conclude(struct uidl_reading *r)
 {
 	struct job *j = r->j;
 	size_t unproven = uidl_match_unproven(&r->match);
@@ -317,30 +76,20 @@ static int conclude(struct reading *r)
 	return apply(r);
 }
 
-static void reading_fini(struct reading *r)
-{
-	pop3_connection_end(&r->pop3);
-	free(r->match.drop);
-	free(r->match.inbox);
-	free(r->asked);
-	buf_fini(&r->header);
-	arena_fini(&r->strings);
-}
-
-static int greet_at(struct reading *r, const struct sockaddr_storage *to)
+static int greet_at(struct uidl_reading *r, const struct sockaddr_storage *to)
 {
 	return pop3_connection_greet(&r->pop3, to, &r->j->err);
 }
 
-static int log_in_at(struct reading *r, const struct sockaddr_storage *to)
+static int log_in_at(struct uidl_reading *r, const struct sockaddr_storage *to)
 {
 	const struct own_password *p = passwords_used(&r->j->passwords);
 
 	return pop3_connection_login(&r->pop3, to, p->login, p->clear, &r->j->err);
 }
 
-static int at_each_address(struct reading *r,
-	int (*attempt)(struct reading *r, const struct sockaddr_storage *to))
+static int at_each_address(struct uidl_reading *r,
+	int (*attempt)(struct uidl_reading *r, const struct sockaddr_storage *to))
 {
 	struct sockaddr_storage addresses[SETTINGS_SOURCES_MAX];
 	size_t n = 0;
@@ -359,7 +108,7 @@ static int at_each_address(struct reading *r,
 }
 
 /* The one that was greeted before, if there is one. */
-static void begin_connection(struct reading *r)
+static void begin_connection(struct uidl_reading *r)
 {
 	struct job *j = r->j;
 	unsigned patience_ms = j->is_busy ? BUSY_LOGIN_PATIENCE_MS : LOGIN_PATIENCE_MS;
@@ -374,7 +123,7 @@ static void begin_connection(struct reading *r)
 }
 
 /* Who was greeted before a switch that was taken back may be waited for no longer. */
-static int log_in(struct reading *r)
+static int log_in(struct uidl_reading *r)
 {
 	bool was_greeted = r->pop3.is_greeted;
 	int code = at_each_address(r, log_in_at);
@@ -387,7 +136,7 @@ static int log_in(struct reading *r)
 
 void uidls_prepare(struct job *j)
 {
-	struct reading r = { .j = j };
+	struct uidl_reading r = { .j = j };
 
 	if (j->uidls_greeting_ms < SLOW_GREETING_MS || j->uidls_next.is_greeted)
 		return;
@@ -401,12 +150,11 @@ void uidls_prepare(struct job *j)
 
 static int read_once(struct job *j)
 {
-	struct reading r = { .j = j };
+	struct uidl_reading r;
 	int code;
 
 	j->uidls_known.is_there = false;
-	arena_init(&r.strings);
-	buf_init(&r.header, HEADER_MAX);
+	uidl_reading_init(&r, j);
 	begin_connection(&r);
 	code = log_in(&r);
 	j->uidls_greeting_ms = r.pop3.greeting_ms;
@@ -416,16 +164,12 @@ static int read_once(struct job *j)
 			"in?)");
 	r.pop3.patience_ms = j->is_busy ? BUSY_PATIENCE_MS : PATIENCE_MS;
 	if (code == 0)
-		code = read_drop(&r);
-	if (code == 0)
-		code = read_inbox(&r);
-	if (code == 0)
-		code = match_all(&r);
+		code = uidl_reading_match(&r);
 	if (code == 0)
 		code = conclude(&r);
 	if (code == 0)
 		code = uidls_remember(j, &r.match);
-	reading_fini(&r);
+	uidl_reading_fini(&r);
 	return code;
 }
 
