@@ -9,11 +9,10 @@
 #include "settings/lmtp.h"
 #include "settings/loopback.h"
 #include "settings/milter.h"
-#include "settings/options.h"
 #include "settings/quota.h"
 #include "settings/smart_host.h"
+#include "settings/values_parts.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -22,11 +21,6 @@
 static void *field(const struct option *o, void *base)
 {
 	return (char *)base + o->offset;
-}
-
-static const void *const_field(const struct option *o, const void *base)
-{
-	return (const char *)base + o->offset;
 }
 
 static int parse_switch(const struct option *o, void *base, size_t index,
@@ -414,59 +408,6 @@ static int parse_domain(const struct option *o, void *base, size_t index,
 	return 0;
 }
 
-static void print_quoted(const char *text, FILE *to)
-{
-	(void)fputc('"', to);
-	for (; *text; text++) {
-		/* libconfuse puts the environment in for ${NAME} */
-		if (*text == '"' || *text == '\\' || *text == '$')
-			(void)fputc('\\', to);
-		(void)fputc(*text, to);
-	}
-	(void)fputc('"', to);
-}
-
-static void print_switch(const struct option *o, const void *base, FILE *to)
-{
-	(void)fputs(*(const bool *)const_field(o, base) ? "true" : "false", to);
-}
-
-static void print_number(const struct option *o, const void *base, FILE *to)
-{
-	(void)fprintf(to, "%u", *(const uint32_t *)const_field(o, base));
-}
-
-static void print_port(const struct option *o, const void *base, FILE *to)
-{
-	(void)fprintf(to, "%u", *(const uint16_t *)const_field(o, base));
-}
-
-static void print_quota(const struct option *o, const void *base, FILE *to)
-{
-	char text[QUOTA_TEXT_MAX];
-
-	quota_text(const_field(o, base), text);
-	print_quoted(text, to);
-}
-
-static void print_percents(const struct option *o, const void *base, FILE *to)
-{
-	char text[PERCENTS_TEXT_MAX];
-
-	percents_text(const_field(o, base), text);
-	print_quoted(text, to);
-}
-
-static void print_bits(const struct option *o, const void *base, FILE *to)
-{
-	(void)fprintf(to, "0x%08x", *(const uint32_t *)const_field(o, base));
-}
-
-static void print_choice(const struct option *o, const void *base, FILE *to)
-{
-	print_quoted(o->choices[*(const int *)const_field(o, base)], to);
-}
-
 #define UIDS_LEAST 32u /* 16 for the programs */
 #define UIDS_MOST (1u << 24)
 
@@ -490,13 +431,6 @@ static int parse_uids(const struct option *o, void *base, size_t index, const ch
 	return 0;
 }
 
-static void print_uids(const struct option *o, const void *base, FILE *to)
-{
-	const struct uid_range *range = const_field(o, base);
-
-	(void)fprintf(to, "\"%u-%u\"", range->first, range->last);
-}
-
 static int parse_separator(const struct option *o, void *base, size_t index,
 	const char *text, struct error *err)
 {
@@ -513,79 +447,34 @@ static int parse_separator(const struct option *o, void *base, size_t index,
 	return replace_text(o, base, text, err);
 }
 
-static void print_text(const struct option *o, const void *base, FILE *to)
-{
-	print_quoted(*(char *const *)const_field(o, base), to);
-}
-
-static void print_paths(const struct option *o, const void *base, FILE *to)
-{
-	const struct settings_files *files = const_field(o, base);
-
-	(void)fputc('{', to);
-	for (size_t i = 0; i < files->n; i++) {
-		(void)fputs(i ? ", " : "", to);
-		print_quoted(files->paths[i], to);
-	}
-	(void)fputc('}', to);
-}
-
-static void print_addresses(const struct option *o, const void *base, FILE *to)
-{
-	const struct settings *s = base;
-	const struct sockaddr_storage *all = const_field(o, base);
-
-	(void)fputc('{', to);
-	for (size_t i = 0; i < s->n_sources; i++) {
-		char text[ADDRESS_TEXT_MAX];
-
-		address_text(&all[i], text);
-		(void)fprintf(to, "%s\"%s\"", i ? ", " : "", text);
-	}
-	(void)fputc('}', to);
-}
-
-static void print_domains(const struct option *o, const void *base, FILE *to)
-{
-	const struct settings *s = base;
-	char *const *all = const_field(o, base);
-
-	(void)fputc('{', to);
-	for (size_t i = 0; i < s->n_domains; i++) {
-		(void)fputs(i ? ", " : "", to);
-		print_quoted(all[i], to);
-	}
-	(void)fputc('}', to);
-}
-
 static const struct kind {
 	int (*parse)(const struct option *o, void *base, size_t index, const char *text,
 		struct error *err);
-	void (*print)(const struct option *o, const void *base, FILE *to);
+	option_print_fn *print;
 } kinds[] = {
-	[OPTION_SWITCH] = { parse_switch, print_switch },
-	[OPTION_NUMBER] = { parse_number, print_number },
-	[OPTION_PORT] = { parse_number, print_port },
-	[OPTION_BITS] = { parse_bits, print_bits },
-	[OPTION_CHOICE] = { parse_choice, print_choice },
-	[OPTION_PATH] = { parse_path, print_text },
-	[OPTION_CREDENTIAL] = { parse_credential, print_text },
-	[OPTION_PATHS] = { parse_paths, print_paths },
-	[OPTION_TEXT] = { parse_text, print_text },
-	[OPTION_WINDOW] = { parse_window, print_text },
-	[OPTION_SEPARATOR] = { parse_separator, print_text },
-	[OPTION_UIDS] = { parse_uids, print_uids },
-	[OPTION_ADDRESS] = { parse_address, print_text },
-	[OPTION_SMART_HOST] = { parse_smart_host, print_text },
-	[OPTION_LOOPBACK] = { parse_loopback, print_text },
-	[OPTION_QUOTA] = { parse_quota, print_quota },
-	[OPTION_PERCENTS] = { parse_percents, print_percents },
-	[OPTION_MILTERS] = { parse_list, print_paths },
-	[OPTION_LMTP] = { parse_list, print_paths },
-	[OPTION_NETWORKS] = { parse_list, print_paths },
-	[OPTION_PLACES] = { parse_list, print_paths },
-	[OPTION_ADDRESSES] = { parse_addresses, print_addresses },
-	[OPTION_DOMAINS] = { parse_domain, print_domains },
+	[OPTION_SWITCH] = { parse_switch, value_print_switch },
+	[OPTION_NUMBER] = { parse_number, value_print_number },
+	[OPTION_PORT] = { parse_number, value_print_port },
+	[OPTION_BITS] = { parse_bits, value_print_bits },
+	[OPTION_CHOICE] = { parse_choice, value_print_choice },
+	[OPTION_PATH] = { parse_path, value_print_text },
+	[OPTION_CREDENTIAL] = { parse_credential, value_print_text },
+	[OPTION_PATHS] = { parse_paths, value_print_paths },
+	[OPTION_TEXT] = { parse_text, value_print_text },
+	[OPTION_WINDOW] = { parse_window, value_print_text },
+	[OPTION_SEPARATOR] = { parse_separator, value_print_text },
+	[OPTION_UIDS] = { parse_uids, value_print_uids },
+	[OPTION_ADDRESS] = { parse_address, value_print_text },
+	[OPTION_SMART_HOST] = { parse_smart_host, value_print_text },
+	[OPTION_LOOPBACK] = { parse_loopback, value_print_text },
+	[OPTION_QUOTA] = { parse_quota, value_print_quota },
+	[OPTION_PERCENTS] = { parse_percents, value_print_percents },
+	[OPTION_MILTERS] = { parse_list, value_print_paths },
+	[OPTION_LMTP] = { parse_list, value_print_paths },
+	[OPTION_NETWORKS] = { parse_list, value_print_paths },
+	[OPTION_PLACES] = { parse_list, value_print_paths },
+	[OPTION_ADDRESSES] = { parse_addresses, value_print_addresses },
+	[OPTION_DOMAINS] = { parse_domain, value_print_domains },
 };
 
 int option_parse(const struct option *o, void *base, size_t index, const char *text,
