@@ -7,7 +7,6 @@ import re
 import signal
 import sqlite3
 import sys
-import threading
 import time
 
 import cli
@@ -236,7 +235,7 @@ def test_way_back_killed_changes_nothing(house):
                               "source")
         cli.wait_until(lambda u=user: state_of(house, u)[0] == "busy", "it is on its way")
         command.send_signal(number)
-        command.wait(5)
+        command.wait(cli.PATIENCE)
         expect(state_of(house, user) == ("busy", "done", "auto"), "still on its way")
         stub.send_signal(signal.SIGCONT)
         cli.wait_until(lambda u=user: state_of(house, u) == ("source", "idle", "source"),
@@ -284,43 +283,44 @@ def test_transfer(house):
               "alice")
 
 
-def play(house, steps):
-    """Takes the part of the transfer while the command waits."""
-    def run():
+def watched(house, *parts):
+    """`transfer --wait` while the test takes the part of the transfer: after each line with
+    these words, these steps. Its exit status, and what it says of a failure."""
+    process = house.start(house.mailferry, "-c", str(house.config), "transfer", "alice", "--wait")
+    for words, *steps in parts:
+        text = ""
+        while words not in text:
+            text = process.stdout.readline()
+            expect(text, f"\"{words}\" is not said")
         for step in steps:
-            time.sleep(0.4)
             house.tool(*step)
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+    process.stdout.read()
+    return process.wait(cli.PATIENCE), house.log()
 
 
 def test_wait_until_done(house):
     house.tool("capture", "alice", "secret")
     house.stub("transfer")
-    part = play(house, [("event", "alice", "copy"), ("progress", "alice", "10", "5"),
-                        ("progress", "alice", "10", "10"), ("event", "alice", "catch-up"),
-                        ("event", "alice", "switch"), ("event", "alice", "arrive")])
-    text = house.good("transfer", "alice", "--wait")
-    part.join()
-    for piece in ("due   0 %", "copying  50 %  5/10 messages", "switches when nobody",
-                  "done 100 %  10/10 messages"):
-        expect(piece in text, f"\"{piece}\" is not in {text}")
+    code, _ = watched(
+        house, ("due   0 %", ("event", "alice", "copy"), ("progress", "alice", "10", "5")),
+        ("copying  50 %  5/10 messages", ("progress", "alice", "10", "10"),
+         ("event", "alice", "catch-up")),
+        ("switches when nobody", ("event", "alice", "switch"), ("event", "alice", "arrive")),
+        ("done 100 %  10/10 messages",))
+    expect(code == 0, code)
     expect("lives here already" in house.good("transfer", "alice"), "again")
 
 
 def test_wait_until_failed(house):
     house.tool("capture", "alice", "secret")
     house.stub("transfer")
-    part = play(house, [("event", "alice", "copy"),
-                        ("event", "alice", "fail", "the source said NO")])
-    house.bad('"alice" was not moved: the source said NO', "transfer", "alice", "--wait")
-    part.join()
+    code, said = watched(house, ("due", ("event", "alice", "copy"),
+                                 ("event", "alice", "fail", "the source said NO")))
+    expect(code == 1 and '"alice" was not moved: the source said NO' in said, said)
     status = json.loads(house.good("status", "--json"))
     expect("alice was not moved: the source said NO" in status["attention"], status)
-    part = play(house, [("event", "alice", "copy"), ("event", "alice", "cancel")])
-    house.bad('the move of "alice" was cancelled', "transfer", "alice", "--wait")
-    part.join()
+    code, said = watched(house, ("due", ("event", "alice", "copy"), ("event", "alice", "cancel")))
+    expect(code == 1 and 'the move of "alice" was cancelled' in said, said)
 
 
 def test_who_never_leaves(house):

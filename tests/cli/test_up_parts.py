@@ -13,7 +13,7 @@ import dashboard
 from cli import alive, expect, wait_until
 from dashboard import Client
 from test_metrics import get, whole
-from test_up import moved, nothing_left, stop, table_is_closed
+from test_up import closes, moved, nothing_left, stop, table_is_closed
 
 PARTS = ["vault", "state", "mailstore", "transfer", "admission", "interceptor", "dashboard",
          "rules"]
@@ -115,7 +115,7 @@ def test_unwatched(house):
     time.sleep(0.5)  # it looks ten times a second
     expect(not table_is_closed(), "nobody lives here")
     moved(house)
-    wait_until(table_is_closed, "closed while it starts")
+    wait_until(closes, "closed while it starts")
     expect("-> serving" not in house.log()[since:], "it serves without the interceptor")
 
 
@@ -144,7 +144,7 @@ def test_questions(house):
     before = time.monotonic()
     expect("mailferry_up" in (answer := whole(get(door)))[2] and
            "mailferry_rules_installed" not in answer[2], answer)
-    expect(time.monotonic() - before < 10, f"{time.monotonic() - before} s")
+    expect(time.monotonic() - before < 30, f"{time.monotonic() - before} s")
     os.kill(processes["rules"].pid, signal.SIGCONT)
     # without it no word of the kernel; and it is found again
     stop(processes["rules"])

@@ -15,12 +15,15 @@ def test_stop_during_an_upgrade(house):
     serving(house)
     os.kill(house.pid("mailstore"), signal.SIGSTOP)  # the stop takes as long as we want
     new = house.root / "new"
-    new.write_text('#!/bin/sh\n[ "$MAILFERRY_RESUME" = trial ] || exit 3\nsleep 0.5\n')
+    new.write_text('#!/bin/sh\n[ "$MAILFERRY_RESUME" = trial ] || exit 3\n'
+                   f'while ! [ -e {house.root}/go ]; do sleep 0.1; done\n')
     new.chmod(0o755)
     new.rename(house.mailferry)
     process.send_signal(signal.SIGUSR2)
     wait_until(lambda: "idle -> trying" in house.log(), "the new one is tried")
     process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "serving -> draining" in house.log(), "it stops")
+    (house.root / "go").touch()
     wait_until(lambda: "trying -> exec" in house.log(), "it would start")
     stop(process)
     nothing_left()
