@@ -288,6 +288,15 @@ static int put(struct store *s, struct work *w, int64_t inbox, struct buf *bytes
 	return code == -ENOENT ? 0 : code; /* it was done before */
 }
 
+/* Whoever only asks for room has been answered. */
+static bool writes_any(const struct work *works, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (works[i].d->what != DELIVERY_ROOM)
+			return true;
+	return false;
+}
+
 /* All of them or none; one that could not be prepared is left out. */
 static int run_together(struct store *s, struct work *works, size_t n, struct buf *bytes,
 	struct error *err)
@@ -295,8 +304,9 @@ static int run_together(struct store *s, struct work *works, size_t n, struct bu
 	int64_t inbox = 0;
 	int code = store_find_inbox(s, &inbox, err);
 
-	if (code == 0)
-		code = store_begin(s, err);
+	if (code < 0 || !writes_any(works, n))
+		return code;
+	code = store_begin(s, err);
 	if (code < 0)
 		return code;
 	for (size_t i = 0; i < n && code == 0; i++) {

@@ -6,6 +6,7 @@
 #include "mailstore/serve/quota_warning.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 static int setup(void **state)
 {
@@ -177,6 +179,24 @@ static void of_recipients(void **state)
 	assert_int_equal(use.messages, 6); /* a question leaves nothing behind */
 }
 
+/* `mailferry quota` may be writing: a question does not wait for that. */
+static void asked_beside_a_writer(void **state)
+{
+	struct memory_server *m = *state;
+	char path[PATH_MAX];
+	sqlite3 *other;
+
+	(void)snprintf(path, sizeof(path), "%s/index.sqlite", m->folder);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	m->serve.quota.messages = 5;
+	assert_string_equal(room_for(m, 0), "250");
+	m->serve.quota.messages = 4;
+	assert_string_equal(room_for(m, 0), "452 4.2.2 Mailbox is full, try again later");
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+}
+
 /* Of which per cent a message tells after so many more messages, or fewer. */
 static void warns_once(void **state)
 {
@@ -290,6 +310,7 @@ int main(void)
 		TEST(warns_of_bytes),
 		TEST(of_mail),
 		TEST(of_recipients),
+		TEST(asked_beside_a_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
