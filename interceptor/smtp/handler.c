@@ -219,6 +219,13 @@ static void client_lost(struct session *s)
 	session_again(s);
 }
 
+/* It can still read: the last replies are for it, as at the source. */
+static void client_ended(struct session *s)
+{
+	smtp_proxy_client_gone(&smtp_of(s)->proxy);
+	session_again(s);
+}
+
 /* Nothing of a transaction that is over is on its way. */
 static void look_after_recipients(struct session *s)
 {
@@ -268,7 +275,7 @@ static void run(struct session *s)
 	if (!session_is_handled(s))
 		return;
 	if (is_at_end(s))
-		client_lost(s);
+		client_ended(s);
 	look_after_recipients(s);
 	wipe_login(s);
 	if (smtp_of(s)->is_kicked && smtp_proxy_is_idle(&smtp_of(s)->proxy)) {

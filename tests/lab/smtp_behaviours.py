@@ -116,6 +116,14 @@ def one_write_and_hang_up(talk, to):
 
 
 @behaviour
+def one_write_and_no_quit(talk, to):
+    lines = ["EHLO client.example.org", "MAIL FROM:<sender@example.org>",
+             *[f"RCPT TO:<{t}>" for t in to], "DATA"]
+    talk.replies().send("".join(f"{line}\r\n" for line in lines).encode() + TEXT)
+    talk.half_close().replies(len(lines) + 1).rest()
+
+
+@behaviour
 def early_ehlo(talk, to):
     talk.send(b"EHLO client.example.org\r\n").replies(2)
     message(talk, *to).say("QUIT").rest()

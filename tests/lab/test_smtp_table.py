@@ -145,7 +145,14 @@ OTHERS_OF = {
         ("\\[closed\\]", "221 .*", "behind that"),
     ],
 }
-# Rows that would excuse too much elsewhere: (server, behaviours, row).
+# Rows that would excuse too much elsewhere: (server, behaviours, row). While nobody lives here, too:
+ALWAYS_IN = [
+    ("exim", "one_write_and_no_quit", (
+        "\\[closed\\]", "250 .*", "it drops a message whose sender has ended; our session with it has not, "
+        "so it takes it, and the sender is told")),
+    ("exim", "one_write_and_no_quit", ("", "\\[closed\\]", "behind that")),
+]
+# Afterwards:
 CLOSED_THERE = ("\\[closed\\]|", ".*", "it has closed, for commands that it counts and we keep from it, or for haste")
 SAYS_OF_A_MESSAGE = ("421 .*", "354 .*|250 .*", "it does not get the message of users here")
 ONLY_IN = [
@@ -174,12 +181,16 @@ def is_argued(row, rows):
                for direct, through, _ in rows)
 
 
+def only_of(rows, name):
+    there = OTHER.name if OTHER else "postfix"
+    return [row for server, behaviours, row in rows
+            if server == there and re.fullmatch(behaviours, name)]
+
+
 def argued_of(name):
     """The rows of that behaviour, once somebody lives here."""
-    there = OTHER.name if OTHER else "postfix"
-    return [*(OTHERS + OTHERS_OF[there] if OTHER else DIFFERENT), *(
-        row for server, behaviours, row in ONLY_IN
-        if server == there and re.fullmatch(behaviours, name))]
+    rows = OTHERS + OTHERS_OF[OTHER.name] if OTHER else DIFFERENT
+    return rows + only_of(ALWAYS_IN + ONLY_IN, name)
 
 
 def same(world, name, users, rows):
@@ -189,7 +200,7 @@ def same(world, name, users, rows):
 
 def nobody_moved(name):
     def one(world):
-        same(world, name, [world.here, world.there], NEVER_SAME)
+        same(world, name, [world.here, world.there], NEVER_SAME + only_of(ALWAYS_IN, name))
     one.__name__ = f"nobody_moved: {name}"
     return one
 

@@ -148,6 +148,13 @@ static const struct script_row ends[] = {
 	{ "it leaves behind the dot", SERVICE_SMTP, "carol",
 		{ MAIL, CAROL, LOCAL_DATA, GO, "client breaks", "state talking",
 			"mail delivered", "state gone" } },
+	/* it only says no more, and reads: without the answer it would send it again */
+	{ "it ends behind the dot", SERVICE_SMTP, "carol",
+		{ MAIL, CAROL, LOCAL_DATA, GO, "client ends", "state talking",
+			"mail delivered", "c 250 2.0.0 Ok", "state gone" } },
+	{ "it ends behind the dot of a message for the source", SERVICE_SMTP, "alice",
+		{ MAIL, ALICE, DATA, GO, HEARD, "s .", "client ends", "state talking",
+			"S 250 queued", "c 250 queued", "state gone" } },
 	{ "the source leaves, and carol is served", SERVICE_SMTP, "carol",
 		{ MAIL, "source breaks", "source 0", CAROL_ALONE,
 			"C RCPT TO:<alice@example.com>", "c " AWAY, "C DATA",
