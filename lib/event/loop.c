@@ -2,6 +2,7 @@
 #include "event/loop.h"
 
 #include "base/fd.h"
+#include "event/timer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -139,6 +140,7 @@ int loop_init(struct loop *loop, bool forks)
 int loop_fini(struct loop *loop)
 {
 	fd_closep(&loop->epoll);
+	timers_close_idle(loop);
 	(void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* it forgets its closing handles */
 	return uv_loop_close(&loop->uv);
 }

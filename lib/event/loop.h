@@ -16,6 +16,7 @@
 #include <uv.h>
 
 struct watch;
+struct timer;
 /* events: UV_READABLE | UV_WRITABLE | UV_DISCONNECT (the peer has ended its side);
    error: 0 or -errno (the socket is broken, read what is left; nothing is watched then).
  */
@@ -29,6 +30,8 @@ struct loop {
 	SLIST_HEAD(, watch) gone; /* to be freed */
 	STAILQ_HEAD(, watch) due; /* to be called before the loop sleeps */
 	unsigned n_due;
+	SLIST_HEAD(, timer) idle_timers; /* freed, for the next timer_new() */
+	unsigned n_idle_timers;
 };
 
 /* A descriptor in the loop, which the watch owns. watch_free() may be called inside its

@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define IDLE_MAX 64 /* as many sessions may end and begin together */
+
 struct timer {
 	uv_timer_t uv; /* first: libuv gives it back when it has let go of it */
+	struct loop *loop;
 	timer_fn *expired;
 	void *context;
+	SLIST_ENTRY(timer) idle;
 };
 
-int timer_new(struct loop *loop, timer_fn *expired, void *context, struct timer **ret)
+static int make(struct loop *loop, struct timer **ret)
 {
 	struct timer *t = calloc(1, sizeof(*t));
 	int r = t ? uv_timer_init(&loop->uv, &t->uv) : -ENOMEM;
@@ -19,6 +23,29 @@ int timer_new(struct loop *loop, timer_fn *expired, void *context, struct timer 
 		free(t);
 		return r;
 	}
+	t->loop = loop;
+	*ret = t;
+	return 0;
+}
+
+static struct timer *take_idle(struct loop *loop)
+{
+	struct timer *t = SLIST_FIRST(&loop->idle_timers);
+
+	if (t) {
+		SLIST_REMOVE_HEAD(&loop->idle_timers, idle);
+		loop->n_idle_timers--;
+	}
+	return t;
+}
+
+int timer_new(struct loop *loop, timer_fn *expired, void *context, struct timer **ret)
+{
+	struct timer *t = take_idle(loop);
+	int r = t ? 0 : make(loop, &t);
+
+	if (r < 0)
+		return r;
 	t->expired = expired;
 	t->context = context;
 	*ret = t;
@@ -59,8 +86,30 @@ static void free_closed(uv_handle_t *uv)
 	free(uv);
 }
 
+static void close_timer(struct timer *t)
+{
+	uv_close((uv_handle_t *)&t->uv, free_closed);
+}
+
+/* libuv lets go of a handle in a turn of its own loop, which costs more than all else
+   that a session does with its timer: it is kept for the next one. */
 void timer_free(struct timer *t)
 {
-	if (t)
-		uv_close((uv_handle_t *)&t->uv, free_closed);
+	struct loop *loop = t ? t->loop : NULL;
+
+	if (!t)
+		return;
+	if (loop->n_idle_timers == IDLE_MAX) {
+		close_timer(t);
+		return;
+	}
+	timer_stop(t);
+	SLIST_INSERT_HEAD(&loop->idle_timers, t, idle);
+	loop->n_idle_timers++;
+}
+
+void timers_close_idle(struct loop *loop)
+{
+	for (struct timer *t = take_idle(loop); t; t = take_idle(loop))
+		close_timer(t);
 }

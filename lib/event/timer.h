@@ -17,4 +17,6 @@ void timer_stop(struct timer *t); /* NULL is fine */
 bool timer_runs(const struct timer *t);
 void timer_free(struct timer *t); /* NULL is fine */
 
+void timers_close_idle(struct loop *loop); /* for loop_fini() */
+
 #endif
