@@ -163,10 +163,22 @@ static int learn_now(struct host *h, struct session *s, const struct proven_logi
 	return r;
 }
 
+/* A user who lives here teaches nothing, so after the first login the route is enough. */
 static bool foresee(
 	struct host *h, const struct proven_login *login, struct account_route *ret)
 {
-	return keeper_foresee(worker_of(h), login, ret, NULL) == 0;
+	struct account_route remembered;
+
+	if (registry_remembers_route(h->registry, login->name, &remembered) &&
+		remembered.route == ROUTE_LOCAL) {
+		*ret = remembered;
+		return true;
+	}
+	if (keeper_foresee(worker_of(h), login, ret, NULL) < 0)
+		return false;
+	if (ret->route == ROUTE_LOCAL)
+		(void)registry_route(h->registry, login->name, &remembered, NULL);
+	return true;
 }
 
 static int learn(struct host *h, struct session *s, const struct proven_login *login,

@@ -258,23 +258,41 @@ static int ask_route(struct registry *r, const struct name_keys *keys,
 	return n;
 }
 
+/* *ret_keys and *ret_question: to ask for it. */
+static bool remembers_route(struct registry *r, struct str name,
+	struct account_route *ret, struct name_keys *ret_keys,
+	struct recent_question *ret_question)
+{
+	const struct recent_answer *before;
+
+	/* what cannot be a name is looked for as well: nobody has the empty key */
+	if (name_keys(r, name, ret_keys) < 0)
+		ret_keys->key = ret_keys->whole = STR_LIT("");
+	before = recent_find(r->recent, r->db,
+		(const struct str[]){ STR_LIT(""), ret_keys->whole }, 2, ret_question);
+	if (before)
+		*ret = before->route;
+	return before != NULL;
+}
+
+bool registry_remembers_route(
+	struct registry *r, struct str name, struct account_route *ret)
+{
+	struct recent_question q;
+	struct name_keys keys;
+
+	return remembers_route(r, name, ret, &keys, &q);
+}
+
 int registry_route(
 	struct registry *r, struct str name, struct account_route *ret, struct error *err)
 {
-	const struct recent_answer *before;
 	struct recent_question q;
 	struct name_keys keys;
 	int n;
 
-	/* what cannot be a name is looked for as well: nobody has the empty key */
-	if (name_keys(r, name, &keys) < 0)
-		keys.key = keys.whole = STR_LIT("");
-	before = recent_find(
-		r->recent, r->db, (const struct str[]){ STR_LIT(""), keys.whole }, 2, &q);
-	if (before) {
-		*ret = before->route;
+	if (remembers_route(r, name, ret, &keys, &q))
 		return 0;
-	}
 	n = ask_route(r, &keys, ret, err);
 	if (n == 0)
 		recent_keep(r->recent, r->db, &q, ret, 0);

@@ -169,6 +169,9 @@ struct account_route {
    source. */
 int registry_route(struct registry *r, struct str name, struct account_route *ret,
 	struct error *err);
+/* The same from memory alone. false: it is to be asked for. */
+bool registry_remembers_route(
+	struct registry *r, struct str name, struct account_route *ret);
 
 /* Calls back once for each account, by name. The callback may not use the registry;
    a non-zero answer ends the walk and is returned. */

@@ -136,6 +136,28 @@ static void test_the_registry_forgets_in_time(void **state)
 	registry_close(other);
 }
 
+/* The route of a moved user, until somebody commits. */
+static void test_a_route_is_remembered(void **state)
+{
+	struct test *t = *state;
+	struct account_route route, remembered;
+	struct registry *other;
+
+	registry_remember_looks(t->r);
+	assert_int_equal(capture(t, "alice", "secret"), 1);
+	assert_false(registry_remembers_route(t->r, STR_LIT("alice"), &remembered));
+	NO_ERROR(registry_route(t->r, STR_LIT("alice"), &route, &t->err));
+	assert_true(registry_remembers_route(t->r, STR_LIT(" Alice"), &remembered));
+	assert_int_equal(remembered.id, route.id);
+	assert_string_equal(remembered.name, route.name);
+	assert_false(registry_remembers_route(t->r, STR_LIT("bob"), &remembered));
+	assert_false(registry_remembers_route(t->r, STR_LIT(""), &remembered));
+	NO_ERROR(registry_open(t->path, &other, &t->err));
+	NO_ERROR(registry_set_pin(other, route.id, PIN_LOCAL, &t->err));
+	assert_false(registry_remembers_route(t->r, STR_LIT("alice"), &remembered));
+	registry_close(other);
+}
+
 static void leads_to(struct test *t, const char *local, enum route want)
 {
 	struct account_route by_name, by_address;
@@ -214,6 +236,7 @@ int main(void)
 		ROW(test_an_answer_holds_until_a_commit),
 		ROW(test_what_is_not_kept),
 		ROW(test_the_registry_forgets_in_time),
+		ROW(test_a_route_is_remembered),
 		ROW(test_routes_are_forgotten_in_time),
 		ROW(test_facts_are_forgotten_in_time),
 	};
