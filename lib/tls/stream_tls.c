@@ -266,7 +266,8 @@ static int shake(struct stream_tls *t)
 	n = SSL_do_handshake(t->ssl);
 	if (n != 1) {
 		r = result_of(t, n);
-		return r == 0 ? -EPROTO : r;
+		/* before there are keys anybody can say an end: it is none */
+		return r == 0 ? break_down(t) : r;
 	}
 	t->state = TLS_OPEN;
 	t->read_rests = false; /* more than the handshake may have come */
