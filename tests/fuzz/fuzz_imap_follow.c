@@ -38,14 +38,20 @@ static void check_clean(const struct scene *s)
 
 static bool is_expunge(struct str response)
 {
-	size_t digits = 0;
+	size_t digits = 0, end;
 
 	response = str_skip(response, 2);
+	if (str_istarts(response, STR_LIT("VANISHED ")))
+		return true;
 	while (digits < response.len && response.ptr[digits] >= '0' &&
 		response.ptr[digits] <= '9')
 		digits++;
-	return str_istarts(response, STR_LIT("VANISHED ")) ||
-	       (digits && str_istarts(str_skip(response, digits), STR_LIT(" EXPUNGE")));
+	response = str_skip(response, digits);
+	for (end = 0; end < response.len && response.ptr[end] != '\r' &&
+		      response.ptr[end] != '\n';)
+		end++;
+	response = str_trim(str_take(response, end));
+	return digits && str_ieq(response, STR_LIT("EXPUNGE"));
 }
 
 /* What goes on to the client while it crosses are whole responses. */

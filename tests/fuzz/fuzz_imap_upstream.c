@@ -48,7 +48,8 @@ static enum upstream_event step(
 	return event;
 }
 
-static void run(struct str rest, size_t piece, struct buf *out)
+/* false: it ended with what is broken. */
+static bool run(struct str rest, size_t piece, struct buf *out)
 {
 	struct imap_upstream u;
 	struct buf input;
@@ -64,6 +65,7 @@ static void run(struct str rest, size_t piece, struct buf *out)
 		while (event != UPSTREAM_NEED_MORE && !is_last(event));
 	}
 	buf_fini(&input);
+	return event != UPSTREAM_BROKEN;
 }
 
 static void probe(struct str bytes)
@@ -89,14 +91,16 @@ static void probe(struct str bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf whole, pieces;
-	struct str input;
+	struct str input, heard;
 
 	if (size < 2)
 		return 0;
 	input = str_of(data + 1, size - 1);
-	run(input, input.len, &whole);
-	run(input, data[0] % 16 + 1u, &pieces);
-	if (!str_eq(buf_view(&whole), buf_view(&pieces)))
+	(void)run(input, data[0] % 16 + 1u, &pieces);
+	heard = buf_view(&pieces);
+	if (!run(input, input.len, &whole)) /* a line behind a "+" came too early */
+		heard = str_take(heard, buf_len(&whole));
+	if (!str_eq(buf_view(&whole), heard))
 		abort();
 	buf_fini(&whole);
 	buf_fini(&pieces);

@@ -45,7 +45,8 @@ static void parse(struct str params)
 		must_be_shown(asked.original);
 }
 
-static void check(struct str report)
+/* Words for people and for programs; and the header of a message that is here. */
+static void check(struct str report, bool has_header)
 {
 	size_t boundaries = 0, number = 0;
 
@@ -63,7 +64,7 @@ static void check(struct str report)
 		}
 		number++;
 	}
-	must(boundaries == 4);
+	must(boundaries == (has_header ? 4 : 3));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -92,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			return 0;
 	buf_init(&out, 0);
 	must(dsn_report(&report, &out) == 0);
-	check(buf_view(&out));
+	check(buf_view(&out), report.message.len > 0);
 	buf_fini(&out);
 	return 0;
 }
