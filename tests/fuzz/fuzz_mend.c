@@ -8,17 +8,20 @@
 #include "fuzz.h"
 
 #include "mailstore/serve/delivery.h"
+#include "support/folder.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LARGE 60000 /* with a length that fits */
 
-static char folder[] = "/tmp/mailferry-fuzz-mend-XXXXXX";
+static char spoilt[80]; /* the store's folder, as each run finds it */
+static char now[80];    /* a copy: the store that is open */
 static char large[LARGE];
 static struct store *store;
 static int64_t inbox;
@@ -56,39 +59,6 @@ static void add(const struct str *body, bool is_packed)
 	must(store_add(store, inbox, &m, &place, NULL, NULL) == 0);
 }
 
-static void shell(const char *command)
-{
-	char line[512];
-
-	(void)snprintf(line, sizeof(line), "d=%s; %s", folder, command);
-	must(system(line) == 0);
-}
-
-/* Before the first run, and after one that has mended something. */
-static void set_up(void)
-{
-	const struct mailbox m = { .name = STR("INBOX"), .separator = '/' };
-
-	if (store) {
-		store_close(store);
-		shell("rm -rf $d");
-	}
-	memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
-	must(mkdtemp(folder) != NULL);
-	memset(large, 'l', sizeof(large));
-	must(store_open(folder, true, &store, NULL) == 0);
-	must(store_begin(store, NULL) == 0);
-	must(store_create_mailbox(store, &m, &inbox, NULL) == 0);
-	for (size_t i = 0; i < BODIES; i++)
-		add(&bodies[i].body, bodies[i].is_packed);
-	must(store_copy(store, inbox, 1, inbox, NULL, NULL) == 0);
-	must(store_commit(store, NULL) == 0);
-	shell("printf X | dd of=$d/bodies/0001.pack bs=1 seek=2 conv=notrunc 2>/dev/null");
-	shell("printf X | dd of=$d/bodies/0001.pack bs=1 seek=50000 conv=notrunc "
-	      "2>/dev/null");
-	shell("sqlite3 $d/index.sqlite \"UPDATE body SET bytes = 'X' WHERE id = 1\"");
-}
-
 /* Whether anything that was lost is there again. */
 static bool look(void)
 {
@@ -107,6 +77,48 @@ static bool look(void)
 		store_body_release(&body);
 	}
 	return any;
+}
+
+/* With what is lost. */
+static void make_spoilt(void)
+{
+	const struct mailbox m = { .name = STR("INBOX"), .separator = '/' };
+	char both[64], line[512];
+
+	memset(large, 'l', sizeof(large));
+	must(folder_make("mend", both, sizeof(both)) == 0);
+	folder_remove_at_exit(both);
+	(void)snprintf(spoilt, sizeof(spoilt), "%s/spoilt", both);
+	(void)snprintf(now, sizeof(now), "%s/now", both);
+	must(store_open(spoilt, true, &store, NULL) == 0);
+	must(store_begin(store, NULL) == 0);
+	must(store_create_mailbox(store, &m, &inbox, NULL) == 0);
+	for (size_t i = 0; i < BODIES; i++)
+		add(&bodies[i].body, bodies[i].is_packed);
+	must(store_copy(store, inbox, 1, inbox, NULL, NULL) == 0);
+	must(store_commit(store, NULL) == 0);
+	store_close(store);
+	(void)snprintf(line, sizeof(line),
+		"d=%s; for at in 2 50000; do printf X |"
+		" dd of=$d/bodies/0001.pack bs=1 seek=$at conv=notrunc 2>/dev/null; done;"
+		" sqlite3 $d/index.sqlite \"UPDATE body SET bytes = 'X' WHERE id = 1\"",
+		spoilt);
+	must(system(line) == 0);
+}
+
+/* Before the first run, and after one that has mended something. */
+static void set_up(void)
+{
+	if (!store) {
+		make_spoilt();
+	} else {
+		store_close(store);
+		folder_remove(now);
+	}
+	must(mkdir(now, 0700) == 0);
+	must(folder_copy(spoilt, now) == 0);
+	must(store_open(now, false, &store, NULL) == 0);
+	must(!look());
 }
 
 static void say(int64_t mailbox, uint32_t uid, struct str bytes)

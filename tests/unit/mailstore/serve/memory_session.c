@@ -3,14 +3,11 @@
 
 #include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/services.h"
-#include "support/scratch.h"
+#include "support/folder.h"
 
 #include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PLAIN                                                                            \
 	"Date: Mon, 7 Feb 1994 21:52:25 -0800 (PST)\r\n"                                 \
@@ -149,34 +146,43 @@ static struct mime_charsets *charsets(void)
 	return loaded;
 }
 
+/* Filled once: each server has a copy of it. */
+static int copy_filled(const char *to)
+{
+	static char filled[sizeof(((struct memory_server *)0)->folder)];
+	struct store *store = NULL;
+	int r = 0;
+
+	if (!filled[0]) {
+		r = folder_make("serve", filled, sizeof(filled));
+		if (r < 0)
+			return r;
+		folder_remove_at_exit(filled);
+		r = store_open(filled, true, &store, NULL);
+		if (r == 0)
+			r = fill(store);
+		store_close(store);
+	}
+	return r < 0 ? r : folder_copy(filled, to);
+}
+
 int memory_server_open(struct memory_server *m)
 {
-	const char *where = getenv("TMPDIR");
 	int r;
 
 	*m = (struct memory_server){ 0 };
-	(void)snprintf(m->folder, sizeof(m->folder), "%s/mailferry-serve-XXXXXX",
-		where ? where : scratch_folder());
-	if (!mkdtemp(m->folder))
-		return -errno;
+	r = folder_make("serve", m->folder, sizeof(m->folder));
+	if (r < 0)
+		return r;
 	m->serve.wake = wake;
 	m->serve.message_bytes = 200000;
 	m->serve.charsets = charsets();
-	r = store_open(m->folder, true, &m->serve.store, NULL);
+	r = copy_filled(m->folder);
 	if (r == 0)
-		r = fill(m->serve.store);
+		r = store_open(m->folder, false, &m->serve.store, NULL);
 	if (r < 0)
 		memory_server_close(m);
 	return r;
-}
-
-static int remove_one(
-	const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
 }
 
 void memory_server_close(struct memory_server *m)
@@ -190,7 +196,7 @@ void memory_server_close(struct memory_server *m)
 	sort_cache_fini(&m->serve.sort_cache);
 	store_close(m->serve.store);
 	if (m->folder[0])
-		(void)nftw(m->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		folder_remove(m->folder);
 	*m = (struct memory_server){ 0 };
 }
 
