@@ -123,7 +123,8 @@ static struct nftnl_expr *build_update(const struct op *op)
 	}
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, op->v[0]);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, op->v[1]);
-	nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, op->v[2]);
+	if (op->v[2])
+		nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, op->v[2]);
 	(void)nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, op->name);
 	if (limit)
 		nftnl_expr_add_expr(expr, NFTNL_EXPR_DYNSET_EXPRESSIONS, limit);

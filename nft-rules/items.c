@@ -64,7 +64,8 @@ static void set_text(const struct plan_set *s, char *text)
 	uint32_t known = NFT_SET_OBJECT | NFT_SET_INTERVAL | FILLED_BY_PACKETS;
 	uint32_t others = s->flags & ~known;
 	const char *words = s->flags & NFT_SET_INTERVAL ? " flags interval;" : "";
-	char unknown[16], object[32] = "", flags[32] = "", size[32] = "";
+	char unknown[16], object[32] = "", flags[32] = "", size[32] = "",
+			  timeout[48] = "";
 
 	if ((s->flags & FILLED_BY_PACKETS) == FILLED_BY_PACKETS)
 		words = " flags dynamic,timeout;";
@@ -79,9 +80,12 @@ static void set_text(const struct plan_set *s, char *text)
 		(void)snprintf(flags, sizeof(flags), " (flags 0x%x)", others);
 	if (s->size)
 		(void)snprintf(size, sizeof(size), " size %u;", s->size);
-	(void)snprintf(text, PLAN_TEXT_MAX, "%s %s { type %s%s;%s%s }%s",
+	if (s->timeout_ms)
+		(void)snprintf(timeout, sizeof(timeout), " timeout %llums;",
+			(unsigned long long)s->timeout_ms);
+	(void)snprintf(text, PLAN_TEXT_MAX, "%s %s { type %s%s;%s%s%s }%s",
 		map ? "map" : "set", s->name, key_type_text(s->key_type, unknown), object,
-		size, words, flags);
+		size, words, timeout, flags);
 }
 
 static void key_bytes(const struct plan_element *e, const unsigned char *key, char *text)

@@ -5,17 +5,14 @@
 #include "base/fd.h"
 #include "nft-rules/gateway.h"
 #include "nft-rules/netlink.h"
+#include "nft-rules/nft_write.h"
 #include "nft-rules/own_address.h"
-#include "nft-rules/plan.h"
+#include "nft-rules/rule_build.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libnftnl/chain.h>
 #include <libnftnl/common.h>
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
 #include <libnftnl/set.h>
-#include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_arp.h>
@@ -93,254 +90,101 @@ struct neighbours {
 
 /* ---- the rules ---- */
 
-struct writing {
-	struct netlink_batch *batch;
-	const struct listening *of;
-};
-
-static struct nlmsghdr *start(const struct writing *w, uint16_t type, uint16_t flags)
+static void add_test(struct plan_rule *rule, const struct test *t, const void *source)
 {
-	uint32_t sequence = 0;
-	char *room = netlink_batch_room(w->batch, &sequence);
+	const void *data = t->data ? t->data : source;
 
-	return room ? nftnl_nlmsg_build_hdr(room, type, w->of->table_family,
-			      (uint16_t)(NLM_F_ACK | NLM_F_CREATE | flags), sequence)
-	            : NULL;
-}
-
-static int add_table(const struct writing *w, uint16_t type)
-{
-	struct nftnl_table *table = nftnl_table_alloc();
-	struct nlmsghdr *message = start(w, type, 0);
-
-	if (table && message) {
-		(void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, NEIGHBOURS_TABLE);
-		nftnl_table_nlmsg_build_payload(message, table);
-		netlink_batch_add(w->batch, message, "table " NEIGHBOURS_TABLE);
-	}
-	if (table)
-		nftnl_table_free(table);
-	return table && message ? 0 : -ENOMEM;
-}
-
-static int add_set(const struct writing *w)
-{
-	struct nftnl_set *set = nftnl_set_alloc();
-	struct nlmsghdr *message = start(w, NFT_MSG_NEWSET, 0);
-
-	if (set && message) {
-		(void)nftnl_set_set_str(set, NFTNL_SET_TABLE, NEIGHBOURS_TABLE);
-		(void)nftnl_set_set_str(set, NFTNL_SET_NAME, SET);
-		nftnl_set_set_u32(set, NFTNL_SET_FAMILY, w->of->table_family);
-		nftnl_set_set_u32(set, NFTNL_SET_ID, 1);
-		nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, w->of->key_type);
-		nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, key_len(w->of));
-		nftnl_set_set_u32(set, NFTNL_SET_FLAGS, NFT_SET_EVAL | NFT_SET_TIMEOUT);
-		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, NEIGHBOURS_MS);
-		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, NEIGHBOURS_MAX);
-		nftnl_set_nlmsg_build_payload(message, set);
-		netlink_batch_add(w->batch, message, "set " SET);
-	}
-	if (set)
-		nftnl_set_free(set);
-	return set && message ? 0 : -ENOMEM;
-}
-
-static int add_chain(const struct writing *w)
-{
-	struct nftnl_chain *chain = nftnl_chain_alloc();
-	struct nlmsghdr *message = start(w, NFT_MSG_NEWCHAIN, 0);
-
-	if (chain && message) {
-		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, NEIGHBOURS_TABLE);
-		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, CHAIN);
-		(void)nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
-		nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, w->of->hook);
-		nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, PRIORITY_FIRST);
-		nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-		nftnl_chain_nlmsg_build_payload(message, chain);
-		netlink_batch_add(w->batch, message, "chain " CHAIN);
-	}
-	if (chain)
-		nftnl_chain_free(chain);
-	return chain && message ? 0 : -ENOMEM;
-}
-
-static bool add_load(struct nftnl_rule *rule, uint32_t base, uint32_t offset,
-	uint32_t len, uint32_t reg)
-{
-	struct nftnl_expr *load = nftnl_expr_alloc("payload");
-
-	if (!load)
-		return false;
-	nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_DREG, reg);
-	nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_BASE, base);
-	nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-	nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_LEN, len);
-	nftnl_rule_add_expr(rule, load); /* the rule's now */
-	return true;
-}
-
-static bool add_test(struct nftnl_rule *rule, const struct test *t, const void *source)
-{
-	struct nftnl_expr *compare = nftnl_expr_alloc("cmp");
-
-	if (!compare || !add_load(rule, t->base, t->offset, t->len, NFT_REG_1)) {
-		if (compare)
-			nftnl_expr_free(compare);
-		return false;
-	}
-	nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_OP, t->op);
-	(void)nftnl_expr_set(
-		compare, NFTNL_EXPR_CMP_DATA, t->data ? t->data : source, t->len);
-	nftnl_rule_add_expr(rule, compare);
-	return true;
-}
-
-static bool add_meta_test(
-	struct nftnl_rule *rule, uint32_t key, const void *data, uint32_t len)
-{
-	struct nftnl_expr *meta = nftnl_expr_alloc("meta");
-	struct nftnl_expr *compare = nftnl_expr_alloc("cmp");
-
-	if (!meta || !compare) {
-		if (meta)
-			nftnl_expr_free(meta);
-		if (compare)
-			nftnl_expr_free(compare);
-		return false;
-	}
-	nftnl_expr_set_u32(meta, NFTNL_EXPR_META_KEY, key);
-	nftnl_expr_set_u32(meta, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	nftnl_rule_add_expr(rule, meta);
-	nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(compare, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
-	(void)nftnl_expr_set(compare, NFTNL_EXPR_CMP_DATA, data, len);
-	nftnl_rule_add_expr(rule, compare);
-	return true;
+	rule_payload(rule, t->base, t->offset, t->len, R1);
+	if (t->op == NFT_CMP_EQ)
+		rule_equals(rule, data, t->len);
+	else
+		rule_differs(rule, data, t->len);
 }
 
 /* Asked elsewhere, where this router answers for it (proxy ARP), it is no neighbour's
    question. By name: an interface may be made anew. Without its kind nft lists the link
    address as something that it does not read again. */
-static bool add_interface(struct nftnl_rule *rule, const struct sockaddr_storage *source)
+static bool add_interface(struct plan_rule *rule, const struct sockaddr_storage *source)
 {
 	const uint16_t kind = ARPHRD_ETHER;
 	char name[IF_NAMESIZE] = "";
 
-	return if_indextoname(own_interface_near(source), name) &&
-	       add_meta_test(rule, NFT_META_IIFNAME, name, sizeof(name)) &&
-	       add_meta_test(rule, NFT_META_IIFTYPE, &kind, sizeof(kind));
-}
-
-static bool add_update(struct nftnl_rule *rule)
-{
-	struct nftnl_expr *update = nftnl_expr_alloc("dynset");
-
-	if (!update)
+	if (!if_indextoname(own_interface_near(source), name))
 		return false;
-	nftnl_expr_set_u32(update, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
-	nftnl_expr_set_u32(update, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
-	(void)nftnl_expr_set_str(update, NFTNL_EXPR_DYNSET_SET_NAME, SET);
-	nftnl_expr_set_u32(update, NFTNL_EXPR_DYNSET_SET_ID, 1);
-	nftnl_rule_add_expr(rule, update);
+	rule_meta(rule, NFT_META_IIFNAME, R1);
+	rule_equals(rule, name, sizeof(name));
+	rule_meta(rule, NFT_META_IIFTYPE, R1);
+	rule_equals(rule, &kind, sizeof(kind));
 	return true;
 }
 
-static bool fill_rule(
-	struct nftnl_rule *rule, const struct listening *l, const void *source)
+static int add_rule(
+	struct plan *p, const struct listening *l, const struct sockaddr_storage *source)
 {
-	bool fine = true;
+	struct plan_rule *rule = rule_add(p, CHAIN);
 
-	for (size_t i = 0; fine && i < TESTS_MAX && l->tests[i].len; i++)
-		fine = add_test(rule, &l->tests[i], source);
-	return fine && add_load(rule, NETWORK, l->asker, l->address_len, NFT_REG32_00) &&
-	       add_load(rule, l->link_base, l->link, NEIGHBOUR_LINK_LEN,
-		       NFT_REG32_00 + l->address_len / 4) &&
-	       add_update(rule);
+	if (!rule || !add_interface(rule, source))
+		return -ENOMEM;
+	for (size_t i = 0; i < TESTS_MAX && l->tests[i].len; i++)
+		add_test(rule, &l->tests[i], address_bytes(source).ptr);
+	rule_payload(rule, NETWORK, l->asker, l->address_len, R1);
+	rule_payload(rule, l->link_base, l->link, NEIGHBOUR_LINK_LEN,
+		NFT_REG32_00 + l->address_len / 4);
+	rule_update(rule, SET, 0, 0);
+	return 0;
 }
 
-static int add_rule(const struct writing *w, const struct sockaddr_storage *source)
+static int fill_plan(struct plan *p, const struct listening *l,
+	const struct sockaddr_storage *sources, size_t n)
 {
-	struct nftnl_rule *rule = nftnl_rule_alloc();
-	struct nlmsghdr *message = start(w, NFT_MSG_NEWRULE, NLM_F_APPEND);
-	bool fine = rule && message && add_interface(rule, source) &&
-	            fill_rule(rule, w->of, address_bytes(source).ptr);
+	struct plan_set *set = plan_add_set(p);
+	struct plan_chain *chain = plan_add_chain(p);
+	int code = set && chain ? 0 : -ENOMEM;
 
-	if (fine) {
-		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, NEIGHBOURS_TABLE);
-		(void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, CHAIN);
-		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, w->of->table_family);
-		nftnl_rule_nlmsg_build_payload(message, rule);
-		netlink_batch_add(w->batch, message, "rule of chain " CHAIN);
-	}
-	if (rule)
-		nftnl_rule_free(rule);
-	return fine ? 0 : -ENOMEM;
-}
-
-static int add_all(
-	const struct writing *w, const struct sockaddr_storage *sources, size_t n)
-{
-	int code = netlink_batch_edge(w->batch, nftnl_batch_begin, "transaction");
-
-	/* what one that was killed has left is replaced */
-	if (!code)
-		code = add_table(w, NFT_MSG_NEWTABLE);
-	if (!code)
-		code = add_table(w, NFT_MSG_DELTABLE);
-	if (!code)
-		code = add_table(w, NFT_MSG_NEWTABLE);
-	if (!code)
-		code = add_set(w);
-	if (!code)
-		code = add_chain(w);
+	if (code)
+		return code;
+	*set = (struct plan_set){ .name = SET,
+		.flags = NFT_SET_EVAL | NFT_SET_TIMEOUT,
+		.key_type = l->key_type,
+		.key_len = key_len(l),
+		.size = NEIGHBOURS_MAX,
+		.timeout_ms = NEIGHBOURS_MS };
+	*chain = (struct plan_chain){ .name = CHAIN,
+		.base = true,
+		.type = "filter",
+		.hook = l->hook,
+		.priority = PRIORITY_FIRST,
+		.policy = NF_ACCEPT };
 	for (size_t i = 0; i < n && !code; i++)
-		if (sources[i].ss_family == w->of->family)
-			code = add_rule(w, &sources[i]);
-	return code ? code
-	            : netlink_batch_edge(
-			      w->batch, nftnl_batch_end, "end of the transaction");
-}
-
-static int listen_of(struct neighbours *l, size_t family,
-	const struct sockaddr_storage *sources, size_t n, struct error *err)
-{
-	struct writing w = { .batch = netlink_batch_new(), .of = &families[family] };
-	int code = w.batch ? add_all(&w, sources, n) : -ENOMEM;
-
-	code = code ? error_errno(err, code, "preparing to listen for neighbours")
-	            : netlink_batch_send(l->socket, w.batch, err);
-	netlink_batch_free(&w.batch);
-	l->has[family] = code == 0;
+		if (sources[i].ss_family == l->family)
+			code = add_rule(p, l, &sources[i]);
 	return code;
 }
 
-static int remove_of(struct mnl_socket *socket, size_t family, struct error *err)
+/* What one that was killed has left is replaced. */
+static int listen_of(struct neighbours *l, size_t family,
+	const struct sockaddr_storage *sources, size_t n, struct error *err)
 {
-	struct writing w = { .batch = netlink_batch_new(), .of = &families[family] };
-	int code = w.batch ? netlink_batch_edge(w.batch, nftnl_batch_begin, "transaction")
-	                   : -ENOMEM;
+	struct plan p;
+	int code;
 
-	if (!code)
-		code = add_table(&w, NFT_MSG_DELTABLE);
-	if (!code)
-		code = netlink_batch_edge(
-			w.batch, nftnl_batch_end, "end of the transaction");
-	code = code ? error_errno(err, code, "removing who asked for the source")
-	            : netlink_batch_send(socket, w.batch, err);
-	netlink_batch_free(&w.batch);
+	plan_init(&p);
+	p.family = families[family].table_family;
+	p.has_table = true;
+	code = fill_plan(&p, &families[family], sources, n);
+	code = code ? error_errno(err, code, "preparing to listen for neighbours")
+	            : nft_write(&p, NULL, NEIGHBOURS_TABLE, NFT_COMMIT, err);
+	plan_fini(&p);
+	l->has[family] = code == 0;
 	return code;
 }
 
 int neighbours_remove(bool *ret_changed, struct error *err)
 {
-	CLEANUP(netlink_close) struct mnl_socket *socket = NULL;
-	int code = netlink_open(NETLINK_NETFILTER, &socket, err);
+	int code = 0;
 
 	for (size_t k = 0; k < N_FAMILIES && !code; k++) {
-		code = remove_of(socket, k, err);
+		code = nft_delete(families[k].table_family, NEIGHBOURS_TABLE, err);
 		*ret_changed = *ret_changed || !code;
 		if (code == -ENOENT || code == -EOPNOTSUPP || code == -EAFNOSUPPORT)
 			code = 0; /* there is none, or cannot be */

@@ -106,6 +106,8 @@ static int read_set(const struct nlmsghdr *answer, void *data)
 		s->key_len = nftnl_set_get_u32(set, NFTNL_SET_KEY_LEN);
 		if (nftnl_set_is_set(set, NFTNL_SET_DESC_SIZE))
 			s->size = nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE);
+		if (nftnl_set_is_set(set, NFTNL_SET_TIMEOUT))
+			s->timeout_ms = nftnl_set_get_u64(set, NFTNL_SET_TIMEOUT);
 		if (nftnl_set_is_set(set, NFTNL_SET_OBJ_TYPE))
 			s->object_type = nftnl_set_get_u32(set, NFTNL_SET_OBJ_TYPE);
 	}

@@ -19,6 +19,7 @@
 
 struct transaction {
 	struct netlink_batch *batch;
+	uint8_t family;
 	const char *table;
 };
 
@@ -31,8 +32,12 @@ static struct nlmsghdr *start(struct transaction *t, uint16_t type, uint16_t fla
 
 	if (!room)
 		return NULL;
-	return nftnl_nlmsg_build_hdr(
-		room, type, NFPROTO_INET, NLM_F_ACK | flags, sequence);
+	return nftnl_nlmsg_build_hdr(room, type, t->family, NLM_F_ACK | flags, sequence);
+}
+
+static const char *family_word(uint8_t family)
+{
+	return family == NFPROTO_ARP ? "arp" : family == NFPROTO_IPV6 ? "ip6" : "inet";
 }
 
 static int add_table(struct transaction *t, uint16_t type, const char *verb)
@@ -44,7 +49,8 @@ static int add_table(struct transaction *t, uint16_t type, const char *verb)
 	if (table && message) {
 		(void)nftnl_table_set_str(table, NFTNL_TABLE_NAME, t->table);
 		nftnl_table_nlmsg_build_payload(message, table);
-		netlink_batch_add(t->batch, message, "%s table inet %s", verb, t->table);
+		netlink_batch_add(t->batch, message, "%s table %s %s", verb,
+			family_word(t->family), t->table);
 	}
 	if (table)
 		nftnl_table_free(table);
@@ -96,7 +102,7 @@ static struct nftnl_set *new_set(
 		return NULL;
 	(void)nftnl_set_set_str(set, NFTNL_SET_TABLE, t->table);
 	(void)nftnl_set_set_str(set, NFTNL_SET_NAME, s->name);
-	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, NFPROTO_INET);
+	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, t->family);
 	nftnl_set_set_u32(set, NFTNL_SET_ID, id);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, s->key_type);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, s->key_len);
@@ -105,6 +111,8 @@ static struct nftnl_set *new_set(
 		nftnl_set_set_u32(set, NFTNL_SET_OBJ_TYPE, s->object_type);
 	if (s->size)
 		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, s->size);
+	if (s->timeout_ms)
+		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, s->timeout_ms);
 	return set;
 }
 
@@ -306,7 +314,7 @@ static int add_rule(struct transaction *t, const struct plan_rule *r)
 
 		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, t->table);
 		(void)nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, r->chain);
-		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, t->family);
 		nftnl_rule_nlmsg_build_payload(message, rule);
 		plan_rule_text(r, text);
 		netlink_batch_add(t->batch, message, "rule '%s %s'", r->chain, text);
@@ -324,7 +332,7 @@ static int delete_rules(struct transaction *t)
 
 	if (rule && message) {
 		(void)nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, t->table);
-		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+		nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, t->family);
 		nftnl_rule_nlmsg_build_payload(message, rule);
 		netlink_batch_add(t->batch, message, "delete all rules");
 	}
@@ -356,6 +364,7 @@ static bool has_set(const struct plan *p, const struct plan_set *s)
 			return is->flags == s->flags && is->key_type == s->key_type &&
 			       is->key_len == s->key_len &&
 			       is->object_type == s->object_type &&
+			       is->timeout_ms == s->timeout_ms &&
 			       !(s->flags & (NFT_SET_INTERVAL | NFT_SET_EVAL));
 	}
 	return false;
@@ -490,7 +499,7 @@ static int send_transaction(const struct transaction *t, int code, struct error 
 static int write_table(const struct plan *p, const struct plan *old, bool over,
 	const char *table, enum nft_commit commit, struct error *err)
 {
-	struct transaction t = { .batch = netlink_batch_new(), .table = table };
+	struct transaction t = { netlink_batch_new(), p->family, table };
 	int code = t.batch ? add_all(&t, p, old, over, commit) : -ENOMEM;
 
 	code = send_transaction(&t, code, err);
@@ -510,9 +519,9 @@ int nft_write(const struct plan *p, const struct plan *old, const char *table,
 	return write_table(p, old, false, table, commit, err);
 }
 
-int nft_delete(const char *table, struct error *err)
+int nft_delete(uint8_t family, const char *table, struct error *err)
 {
-	struct transaction t = { .batch = netlink_batch_new(), .table = table };
+	struct transaction t = { netlink_batch_new(), family, table };
 	int code = t.batch ? netlink_batch_edge(t.batch, nftnl_batch_begin, "transaction")
 	                   : -ENOMEM;
 

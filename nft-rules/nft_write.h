@@ -17,6 +17,6 @@ int nft_write(const struct plan *p, const struct plan *old, const char *table,
 	enum nft_commit commit, struct error *err);
 
 /* Deletes the table, which must be there. */
-int nft_delete(const char *table, struct error *err);
+int nft_delete(uint8_t family, const char *table, struct error *err);
 
 #endif

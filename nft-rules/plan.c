@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "nft-rules/plan.h"
 
+#include <linux/netfilter.h>
 #include <stdlib.h>
 #include <string.h>
 
 void plan_init(struct plan *p)
 {
-	*p = (struct plan){ 0 };
+	*p = (struct plan){ .family = NFPROTO_INET };
 }
 
 void plan_fini(struct plan *p)

@@ -15,7 +15,7 @@
 
 #define PLAN_NAME_MAX 256 /* NFT_NAME_MAXLEN, with the NUL */
 #define PLAN_KEY_MAX 64   /* NFT_DATA_VALUE_MAXLEN */
-#define PLAN_OPS_MAX 16   /* our longest rule has 14; longer ones end in OP_OTHER */
+#define PLAN_OPS_MAX 20   /* our longest rule has 19; longer ones end in OP_OTHER */
 #define PLAN_TEXT_MAX 768 /* a rule of PLAN_OPS_MAX operations */
 #define PLAN_TYPE_MAX 16  /* "filter", "route", "nat" */
 
@@ -74,6 +74,7 @@ struct plan_set {
 	uint32_t key_len;
 	uint32_t object_type; /* of a map to objects, else 0 */
 	uint32_t size;        /* how many it may hold; 0: any number */
+	uint64_t timeout_ms;  /* of what a rule puts there without one of its own; or 0 */
 };
 
 struct plan_element {
@@ -125,6 +126,7 @@ struct plan_route {
 };
 
 struct plan {
+	uint8_t family; /* NFPROTO_*, of the table */
 	bool has_table;
 	uint32_t table_flags;
 	struct plan_counter *counters;
@@ -143,7 +145,7 @@ struct plan {
 	size_t n_routes;
 };
 
-void plan_init(struct plan *p);
+void plan_init(struct plan *p); /* family inet */
 void plan_fini(struct plan *p); /* may be called twice */
 
 /* A new zeroed entry at the end, valid until the next one of its kind; NULL without

@@ -41,24 +41,25 @@ void rule_payload(struct plan_rule *rule, uint32_t base, uint32_t offset, uint32
 	o->v[3] = len;
 }
 
-void rule_equals(struct plan_rule *rule, const void *data, uint32_t len)
+static void compare(
+	struct plan_rule *rule, uint32_t comparison, const void *data, uint32_t len)
 {
 	struct op *o = rule_op(rule, OP_COMPARE);
 
 	o->v[0] = R1;
-	o->v[1] = NFT_CMP_EQ;
+	o->v[1] = comparison;
 	memcpy(o->data, data, len);
 	o->data_len = len;
 }
 
-void rule_differs_u8(struct plan_rule *rule, uint8_t value)
+void rule_equals(struct plan_rule *rule, const void *data, uint32_t len)
 {
-	struct op *o = rule_op(rule, OP_COMPARE);
+	compare(rule, NFT_CMP_EQ, data, len);
+}
 
-	o->v[0] = R1;
-	o->v[1] = NFT_CMP_NEQ;
-	o->data[0] = value;
-	o->data_len = sizeof(value);
+void rule_differs(struct plan_rule *rule, const void *data, uint32_t len)
+{
+	compare(rule, NFT_CMP_NEQ, data, len);
 }
 
 void rule_equals_u8(struct plan_rule *rule, uint8_t value)
@@ -156,8 +157,7 @@ static void compare_mark(struct plan_rule *rule, uint32_t comparison,
 
 	rule_meta(rule, NFT_META_MARK, R1);
 	bitwise(rule, m->mask, 0);
-	rule_equals(rule, &bits, sizeof(bits));
-	rule->ops[rule->n_ops - 1].v[1] = comparison;
+	compare(rule, comparison, &bits, sizeof(bits));
 }
 
 void rule_mark_is(struct plan_rule *rule, const struct marks *m, enum mark mark)

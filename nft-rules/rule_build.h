@@ -26,7 +26,7 @@ void rule_socket(struct plan_rule *rule, uint32_t key, uint32_t reg);
 void rule_payload(struct plan_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
 	uint32_t reg);
 void rule_equals(struct plan_rule *rule, const void *data, uint32_t len);
-void rule_differs_u8(struct plan_rule *rule, uint8_t value);
+void rule_differs(struct plan_rule *rule, const void *data, uint32_t len);
 void rule_equals_u8(struct plan_rule *rule, uint8_t value);
 void rule_immediate(struct plan_rule *rule, const void *data, uint32_t len);
 void rule_lookup(struct plan_rule *rule, enum op_kind kind, const char *set);

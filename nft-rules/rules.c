@@ -8,6 +8,7 @@
 #include "nft-rules/policy.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
 
 static int make_wanted(const struct ruleset *r, struct plan *p, struct error *err)
 {
@@ -178,7 +179,7 @@ int rules_remove(uint32_t route_table, bool *ret_changed, struct error *err)
 		code = 0; /* of no interest to who leaves */
 	/* First the table: then nobody sets the mark any more. */
 	if (!code && found.has_table)
-		code = nft_delete(RULES_TABLE, err);
+		code = nft_delete(NFPROTO_INET, RULES_TABLE, err);
 	if (code == -ENOENT)
 		code = 0; /* somebody else was faster */
 	if (!code)

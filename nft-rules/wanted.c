@@ -136,7 +136,7 @@ void wanted_no_syn(struct plan_rule *rule)
 	rule_is_tcp(rule);
 	for (size_t i = 0; i < sizeof(syns); i++) {
 		rule_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, R1);
-		rule_differs_u8(rule, syns[i]);
+		rule_differs(rule, &syns[i], sizeof(syns[i]));
 	}
 }
 

@@ -419,6 +419,13 @@ static void alter_element(struct plan *p)
 	p->elements[0].key[1]++;
 }
 
+static void alter_timeout(struct plan *p)
+{
+	for (size_t i = 0; i < p->n_sets; i++)
+		if (!strcmp(p->sets[i].name, "services"))
+			p->sets[i].timeout_ms = 5000;
+}
+
 static void double_route(struct plan *p)
 {
 	struct plan_route copy = p->routes[0];
@@ -433,63 +440,65 @@ static void alter_ip_rule(struct plan *p)
 	p->ip_rules[1].mask = 0xff;
 }
 
+static const struct diff_row {
+	void (*spoil)(struct plan *p);
+	const char *lines;
+	bool table, routing;
+} diff_rows[] = {
+	{ nothing, "", false, false },
+	{ drop_table, "missing: table inet mailferry\n", true, false },
+	{ drop_last_rule,
+		"missing: rule meta l4proto tcp counter name meta mark . tcp "
+		"sport map @count-out of chain output\n",
+		true, false },
+	{ alter_rule,
+		"altered in chain output: meta l4proto tcp counter name meta "
+		"mark "
+		". tcp sport map @count-in; wanted: meta l4proto tcp counter "
+		"name meta mark . tcp sport map @count-out\n",
+		true, false },
+	{ swap_rules, "altered: the rules of chain from-client are in another order\n",
+		true, false },
+	{ add_chain, "not wanted: chain mine\n", true, false },
+	{ alter_priority,
+		"altered: chain output { type filter hook output priority 7; "
+		"policy accept; }; wanted: chain output { type filter hook "
+		"output priority -310; policy accept; }\n",
+		true, false },
+	{ alter_element,
+		"missing: element 143 of set services\n"
+		"not wanted: element 144 of set services\n",
+		true, false },
+	{ alter_timeout,
+		"altered: set services { type inet_service; timeout 5000ms; }; "
+		"wanted: set services { type inet_service; }\n",
+		true, false },
+	{ double_route, "not wanted: ip route add local default dev lo table 19782\n",
+		false, true },
+	{ alter_ip_rule,
+		"altered: ip rule add pref 1001 fwmark 0x10000000/0x000000ff "
+		"lookup 19782; wanted: ip rule add pref 1001 fwmark "
+		"0x10000000/0x70000000 lookup 19782\n",
+		false, true },
+};
+
 static void test_diff(void **state)
 {
-	static const struct {
-		void (*spoil)(struct plan *p);
-		const char *lines;
-		bool table, routing;
-	} rows[] = {
-		{ nothing, "", false, false },
-		{ drop_table, "missing: table inet mailferry\n", true, false },
-		{ drop_last_rule,
-			"missing: rule meta l4proto tcp counter name meta mark . tcp "
-			"sport map @count-out of chain output\n",
-			true, false },
-		{ alter_rule,
-			"altered in chain output: meta l4proto tcp counter name meta "
-			"mark "
-			". tcp sport map @count-in; wanted: meta l4proto tcp counter "
-			"name meta mark . tcp sport map @count-out\n",
-			true, false },
-		{ swap_rules,
-			"altered: the rules of chain from-client are in another order\n",
-			true, false },
-		{ add_chain, "not wanted: chain mine\n", true, false },
-		{ alter_priority,
-			"altered: chain output { type filter hook output priority 7; "
-			"policy accept; }; wanted: chain output { type filter hook "
-			"output priority -310; policy accept; }\n",
-			true, false },
-		{ alter_element,
-			"missing: element 143 of set services\n"
-			"not wanted: element 144 of set services\n",
-			true, false },
-		{ double_route,
-			"not wanted: ip route add local default dev lo table 19782\n",
-			false, true },
-		{ alter_ip_rule,
-			"altered: ip rule add pref 1001 fwmark 0x10000000/0x000000ff "
-			"lookup 19782; wanted: ip rule add pref 1001 fwmark "
-			"0x10000000/0x70000000 lookup 19782\n",
-			false, true },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(diff_rows) / sizeof(diff_rows[0]); i++) {
 		struct plan wanted = make_plan(), found = make_plan();
 		bool table = false, routing = false;
 		struct buf lines;
 		size_t n = 99;
 
-		rows[i].spoil(&found);
+		diff_rows[i].spoil(&found);
 		buf_init(&lines, 0);
 		assert_int_equal(plan_diff(&wanted, &found, &lines, &n), 0);
-		if (!str_eq(buf_view(&lines), str_from(rows[i].lines)))
+		if (!str_eq(buf_view(&lines), str_from(diff_rows[i].lines)))
 			fail_msg("row %zu: \"%.*s\"", i, STR_ARG(buf_view(&lines)));
-		assert_int_equal(n == 0, rows[i].lines[0] == '\0');
+		assert_int_equal(n == 0, diff_rows[i].lines[0] == '\0');
 		assert_int_equal(plan_differs(&wanted, &found, &table, &routing), 0);
-		if (table != rows[i].table || routing != rows[i].routing)
+		if (table != diff_rows[i].table || routing != diff_rows[i].routing)
 			fail_msg("row %zu: table %d, routing %d", i, table, routing);
 		buf_fini(&lines);
 		plan_fini(&wanted);
