@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every way to say LOGIN, at the source and here; odd passwords; refusals of both sides."""
 import base64
+import re
+import socket
 import sys
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import World, case, equal, main, send_steps, table, true  # noqa: E402
 from lab.imap import Imap  # noqa: E402
+from lab.network import SOURCE_ADDRESS  # noqa: E402
 
 
 def b64(data):
@@ -89,6 +92,30 @@ def commands_behind_the_login_in_one_packet(world):
             client.close()
         if where == "source":
             world.ferry.wait_account(user, stage="done", route="local")
+
+
+def hears(connection, text):
+    """What is answered, up to the end of the connection, to who has ended their side."""
+    heard = connection.recv(65536)
+    connection.sendall(text)
+    connection.shutdown(socket.SHUT_WR)
+    while part := connection.recv(65536):
+        heard += part
+    return re.findall(rb"(?m)^(?:[abc] (?:OK|NO|BAD)|\+OK|-ERR|\* BYE|\* STATUS .*)", heard)
+
+
+@table([("IMAP", 143, b"a LOGIN %s %s\r\nb STATUS INBOX (MESSAGES)\r\n", b"c LOGOUT\r\n"),
+        ("POP3", 110, b"USER %s\r\nPASS %s\r\nSTAT\r\n", b"QUIT\r\n")])
+def all_in_one_write_and_no_more(world, port, text, leave):
+    """As scripts that watch a server do it (`nc -N`): with the last command, and without it."""
+    user = world.user(7)
+    text = text % (user.encode(), world.password(user).encode())
+    wanted = [hears(world.lab.source.connect(SOURCE_ADDRESS[0], port), part)
+              for part in (text, text + leave)]
+    for place in ("source", "local"):
+        for said, part in zip(wanted, (text, text + leave)):
+            equal(hears(world.lab.connect(port, world.address(user)), part), said, place)
+        world.move(user)
 
 
 @case
