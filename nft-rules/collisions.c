@@ -85,7 +85,7 @@ static bool takes_ours(const struct search *s, const struct asked *a)
 
 static void tell_table(struct search *s, uint32_t table, const char *who)
 {
-	char text[SENTENCE_MAX];
+	char text[SENTENCE_MAX + 128];
 
 	(void)snprintf(text, sizeof(text),
 		"routing table %u is in use: %s; mailferry wants it and the next one for "

@@ -64,8 +64,7 @@ static uint16_t any_port(void)
 {
 	uint16_t port = 0;
 
-	(void)getrandom(&port, sizeof(port), 0);
-	return port;
+	return getrandom(&port, sizeof(port), 0) < 0 ? 0 : port;
 }
 
 /* Bound, and not connected: the scheduler has nothing to do with the source. */

@@ -125,7 +125,10 @@ static int back_up_folder(struct control *c, struct store_folder *f)
 		return error_errno(&c->err, -ENAMETOOLONG, "%s", f->path);
 	code = make_folder(c, path, 0700, f->uid);
 	f->backup = path;
-	return code < 0 ? code : store_folder_run(c, f, back_up);
+	if (code == 0)
+		code = store_folder_run(c, f, back_up);
+	f->backup = NULL;
+	return code;
 }
 
 /* ── all of them ───────────────────────────────────────────────────────────────────── */
@@ -143,13 +146,15 @@ static int back_up_entry(struct control *c, const char *mail, const char *name)
 {
 	char path[PATH_MAX];
 	struct store_folder f = { .account = str_from(name), .path = path, .to = -1 };
-	int code;
+	int len, code;
 
 	if (*name == '.' || !has_index(mail, name))
 		return 0;
-	(void)snprintf(path, sizeof(path), "%s/%s", mail, name);
 	c->err = (struct error){ 0 };
-	code = store_folder_owner(c, &f);
+	len = snprintf(path, sizeof(path), "%s/%s", mail, name);
+	code = len < 0 || (size_t)len >= sizeof(path)
+	               ? error_errno(&c->err, -ENAMETOOLONG, "%s/%s", mail, name)
+	               : store_folder_owner(c, &f);
 	if (code == 0)
 		code = back_up_folder(c, &f);
 	if (code < 0 && c->err.text[0])

@@ -71,12 +71,16 @@ static int empty(const struct settings *s, DIR *d, const char *trash, uint64_t n
 	struct dirent *entry;
 	char path[PATH_MAX];
 	uint64_t at;
+	int len;
 
 	while ((entry = readdir(d))) {
 		if (!put_at(entry->d_name, &at) ||
 			now_s < at + (uint64_t)s->trash_days * DAY_S)
 			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s", trash, entry->d_name);
+		len = snprintf(path, sizeof(path), "%s/%s", trash, entry->d_name);
+		if (len < 0 || (size_t)len >= sizeof(path))
+			return error_errno(err, -ENAMETOOLONG, "cannot erase %s/%s",
+				trash, entry->d_name);
 		if (nftw(path, erase_one, TREE_FILES, FTW_DEPTH | FTW_PHYS) != 0)
 			return error_errno(err, -errno, "cannot erase %s", path);
 		(*ret_count)++;

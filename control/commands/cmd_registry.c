@@ -85,10 +85,13 @@ static int set_aside(struct control *c, const char *path)
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		char from[PATH_MAX], to[PATH_MAX];
-
-		(void)snprintf(from, sizeof(from), "%s%s", path, suffixes[i]);
-		(void)snprintf(to, sizeof(to), "%s.damaged-%" PRIu64 "%s", path,
+		int len = snprintf(to, sizeof(to), "%s.damaged-%" PRIu64 "%s", path,
 			clock_wall_ms() / 1000, suffixes[i]);
+
+		if (len < 0 || (size_t)len >= sizeof(to))
+			return error_errno(
+				&c->err, -ENAMETOOLONG, "cannot rename %s", path);
+		(void)snprintf(from, sizeof(from), "%s%s", path, suffixes[i]);
 		if (rename(from, to) == 0)
 			(void)printf("kept what was damaged as %s\n", to);
 		else if (errno != ENOENT)

@@ -119,7 +119,8 @@ static void leave_terminal(void)
 	CLEANUP(fd_closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	(void)setsid();
-	(void)chdir("/");
+	if (chdir("/") < 0)
+		log_warning(NULL, "rules-confirm", "chdir=\"%s\"", strerror(errno));
 	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
 		(void)dup2(null, fd);
 }

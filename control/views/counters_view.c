@@ -42,8 +42,8 @@ static json_t *row_of(const struct counters *c, const struct rules_count *n, uin
 	const struct rules_count *was = before_of(c, n);
 	char name[RULES_NAME_MAX * 2];
 
-	(void)snprintf(
-		name, sizeof(name), "%s %s", n->service, rules_route_name(n->route));
+	(void)snprintf(name, sizeof(name), "%.*s %s", RULES_NAME_MAX - 1, n->service,
+		rules_route_name(n->route));
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "name", name,
 		"service", n->service, "route", rules_route_name(n->route), "packets",
 		(json_int_t)(n->packets_in + n->packets_out), "bytes",

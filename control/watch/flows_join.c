@@ -18,7 +18,7 @@ struct joining {
 
 static void make_key(const char *client, const char *service, char key[static KEY_MAX])
 {
-	(void)snprintf(key, KEY_MAX, "%s %s", client, service);
+	(void)snprintf(key, KEY_MAX, "%s %.*s", client, RULES_NAME_MAX - 1, service);
 }
 
 static json_t *find(const struct joining *j, const struct sockaddr_storage *client,

@@ -241,7 +241,7 @@ int log_read_journal(const struct users *users, const char *wanted, char *const 
 {
 	struct question q = { .argv = NULL };
 	pid_t pid;
-	int fd, read, ended;
+	int fd = -1, read, ended;
 	int r = ask(&q, wanted, sessions, n_sessions, since);
 
 	if (r == 0)

@@ -67,16 +67,19 @@ static bool can_look(const struct follower *f)
 	       !imap->numbers.n;
 }
 
-static void free_follower(struct follower *f)
+static void forget(struct crossing_follower *c)
 {
-	struct crossing_follower *c = (struct crossing_follower *)f;
-
 	imap_follow_fini(&c->imap);
 	buf_wipe(&c->box);
 	buf_fini(&c->box);
 	/* heads of lines: a second LOGIN, a message */
 	explicit_bzero(c, sizeof(*c));
 	free(c);
+}
+
+static void free_follower(struct follower *f)
+{
+	forget((struct crossing_follower *)f);
 }
 
 static const struct follower_ops ops = {
@@ -108,5 +111,5 @@ void crossing_follow(struct session *s, struct str password)
 		return;
 	}
 	log_info(session_id(s, id), "not-followed", "error=\"%s\"", strerror(-r));
-	free_follower(&c->follower);
+	forget(c);
 }

@@ -197,7 +197,7 @@ int store_change_range(struct store *s, int64_t mailbox, const struct store_rang
 	uint64_t *ret_modseq, struct error *err)
 {
 	struct range_change old = { 0 };
-	struct counts counts;
+	struct counts counts = { 0 };
 	struct box *b;
 	int code = box_get(s, mailbox, &b, err);
 

@@ -474,7 +474,7 @@ static bool may_fetch(const struct imap_queue *q, struct imap_connection *imap)
 
 static int send_fetch(struct imap_queue *q, struct imap_connection *imap, bool careful)
 {
-	struct imap_job *job = front(&q->fetches);
+	struct imap_job *job = &q->fetches.at[q->fetches.next];
 	int r = send_job(q, imap, job, false, careful);
 
 	if (!job->n)

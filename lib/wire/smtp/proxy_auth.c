@@ -147,7 +147,7 @@ static enum smtp_proxy_action go_on(struct smtp_proxy *p)
 {
 	const struct mechanism_row *row = row_of(&p->login);
 
-	if (p->login.responses < row->responses) {
+	if (row && p->login.responses < row->responses) {
 		proxy_answer(p, row->requests[p->login.responses]);
 		p->state = SMTP_PROXY_AUTH_LINE;
 		return SMTP_PROXY_AGAIN;

@@ -23,7 +23,7 @@ static struct guess attempt(int64_t account, const char *client, const char *pas
 static void wrong(struct guesses *g, int64_t account, const char *client, int times)
 {
 	for (int i = 0; i < times; i++) {
-		char password[32];
+		char password[64];
 		struct guess a;
 
 		(void)snprintf(password, sizeof(password), "guess-%d-%s", i, client);

@@ -80,7 +80,8 @@ static void run_file(
 	assert_non_null(t);
 	buf_init(&text, 0);
 	buf_init(&t->bytes, 0);
-	(void)snprintf(t->name, sizeof(t->name), "%s", name);
+	assert_true(
+		snprintf(t->name, sizeof(t->name), "%s", name) < (int)sizeof(t->name));
 	do {
 		assert_int_equal(buf_reserve(&text, 4096, &space), 0);
 		buf_commit(&text, fread(space, 1, 4096, in));

@@ -107,8 +107,8 @@ static bool parse_line(struct str line, char *who, size_t *session, struct str *
 static void play_line(struct transcript *t, struct str line)
 {
 	struct str text;
-	size_t session;
-	char who;
+	size_t session = 0;
+	char who = 0;
 
 	t->line++;
 	if (!line.len || line.ptr[0] == '#')
