@@ -166,6 +166,15 @@ static void judge_read(struct relay_way *w, ssize_t n)
 		w->mode = WAY_SPLICE;
 }
 
+/* After a peer that has hung up, a read that is not full has emptied the socket: the end
+   is next, and it is passed on at once. */
+static ssize_t write_on(const struct relay_way *w, struct str bytes, bool is_full)
+{
+	return w->has_hung_up && !is_full && !w->holds_end
+	               ? stream_write_last(w->to, bytes)
+	               : stream_write(w->to, bytes, false);
+}
+
 static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uint64_t now)
 {
 	size_t size = w->bulky ? RELAY_SCRATCH : RELAY_READ;
@@ -176,7 +185,7 @@ static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uin
 	if (n == 0)
 		return no_more_input(w);
 	/* first: whoever waits for them does not wait for what is done about them */
-	written = stream_write(w->to, str_of(shared->scratch, (size_t)n), false);
+	written = write_on(w, str_of(shared->scratch, (size_t)n), (size_t)n == size);
 	judge_read(w, n);
 	w->ends_line = shared->scratch[n - 1] == '\n';
 	if (w->reader.saw)

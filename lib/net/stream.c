@@ -141,6 +141,11 @@ ssize_t stream_write(struct stream *s, struct str bytes, bool more)
 	return n;
 }
 
+ssize_t stream_write_last(struct stream *s, struct str bytes)
+{
+	return stream_write(s, bytes, s->ops->joins_end);
+}
+
 ssize_t stream_read_buf(struct stream *s, struct buf *b, size_t max)
 {
 	char *space;

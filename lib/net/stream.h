@@ -57,6 +57,9 @@ struct stream_ops {
 	ssize_t (*read)(struct stream *s, void *space, size_t size);
 	/* more: other bytes follow at once; a packet may wait for them. */
 	ssize_t (*write)(struct stream *s, struct str bytes, bool more);
+	/* After write() with `more`, the end of shutdown() or free() goes out in one
+	   packet with those bytes. */
+	bool joins_end;
 	/* Several one behind the other, in one call. NULL: it cannot. -EFAULT: the file
 	   that a part is mapped from is shorter than that. */
 	ssize_t (*writev)(struct stream *s, const struct str *parts, size_t n);
@@ -120,6 +123,9 @@ void stream_want(struct stream *s, int events);
 
 ssize_t stream_read(struct stream *s, void *space, size_t size);
 ssize_t stream_write(struct stream *s, struct str bytes, bool more);
+/* stream_shutdown() or stream_free() follows: bytes and end are one packet, where the
+   kind can. When nothing follows after all, TCP sends them 200 ms later. */
+ssize_t stream_write_last(struct stream *s, struct str bytes);
 /* At most STREAM_PARTS_MAX parts. -EOPNOTSUPP: write them. */
 #define STREAM_PARTS_MAX 64
 ssize_t stream_writev(struct stream *s, const struct str *parts, size_t n);

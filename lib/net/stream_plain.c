@@ -122,6 +122,7 @@ static const struct stream_ops plain_ops = {
 	.kind = "plain",
 	.read = plain_read,
 	.write = plain_write,
+	.joins_end = true,
 	.writev = plain_writev,
 	.splice_in = plain_splice_in,
 	.splice_out = plain_splice_out,

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -386,6 +387,50 @@ static void test_end_with_bytes(void **state)
 	end_with_bytes(false);
 }
 
+static ssize_t read_wait(int fd, char *ret)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	assert_int_equal(poll(&p, 1, -1), 1);
+	return read(fd, ret, 1);
+}
+
+static unsigned segments_sent(const struct stream *s)
+{
+	struct { /* as the kernel has it: libc's ends before */
+		struct tcp_info head;
+		uint64_t rates[2], bytes[2];
+		uint32_t segments_out;
+	} info = { 0 };
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.segments_out;
+}
+
+/* And one packet: the peer is woken once. */
+static void test_end_in_packet(void **state)
+{
+	struct pollfd last = { .events = POLLRDHUP };
+	struct bench b;
+	unsigned before;
+	char c = 0;
+
+	(void)state;
+	bench_init(&b, PLAIN, tcp_pair, STR_LIT(""), STR_LIT(""));
+	last.fd = b.source->fd;
+	assert_int_equal(write(b.right, "x", 1), 1);
+	assert_int_equal(shutdown(b.right, SHUT_WR), 0);
+	assert_int_equal(poll(&last, 1, -1), 1);
+	before = segments_sent(b.client);
+	for (int i = 0; i < TURNS_MAX && !relay_source_ended(&b.relay); i++)
+		turn(&b);
+	assert_int_equal(segments_sent(b.client), before + 1);
+	assert_int_equal(read_wait(b.left, &c), 1);
+	assert_int_equal(read_wait(b.left, &c), 0);
+	bench_fini(&b);
+}
+
 /* A reset ends both directions, whichever side it comes from; the other side is not told
    an end: its owner closes it, and with TLS that is a cut. */
 static void reset(int kind, bool by_client)
@@ -483,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_trickle),
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_end_with_bytes),
+		cmocka_unit_test(test_end_in_packet),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_between_lines),
