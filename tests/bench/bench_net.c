@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench_net.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -52,6 +53,20 @@ int connect_to(const char *address, const char *port)
 		die("connect");
 	freeaddrinfo(at);
 	no_delay(fd);
+	return fd;
+}
+
+int begin_connect(const char *address, const char *port)
+{
+	struct addrinfo *at = resolve(address, port);
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("socket");
+	no_delay(fd);
+	if (connect(fd, at->ai_addr, at->ai_addrlen) < 0 && errno != EINPROGRESS)
+		die("connect");
+	freeaddrinfo(at);
 	return fd;
 }
 

@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 _Noreturn void die(const char *what);
-/* Non-blocking listener / connected blocking socket; numeric addresses. */
+/* Non-blocking listener / connected blocking socket / connecting non-blocking one with
+   no_delay(); numeric addresses. */
 int listen_on(const char *address, const char *port);
 int connect_to(const char *address, const char *port);
+int begin_connect(const char *address, const char *port);
 void no_delay(int fd);
 uint64_t now_us(void);
 

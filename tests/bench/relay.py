@@ -11,6 +11,8 @@ routing (the physical limit) and against the plain read/write relay:
 
     routing      nobody in between
     read-write   rw_relay.c: 64 KiB read and write, one process a connection
+    limit        loop_relay.c: an event loop, and one recv() and one send() each time: what
+                 a relay in user space can come to for NOOP and logins
     haproxy      mode tcp, one thread, its defaults
     transparent  the same, put where we stand: diverted by tproxy behind connection
                  tracking, and to the source from the client's own address; for NOOP
@@ -88,6 +90,14 @@ class ReadWrite(Routing):
     def start(self, bench):
         self.daemons = [bench.run_on_router(
             bench.program("rw_relay"), ROUTER, PORT, SOURCE, PORT)]
+
+
+class Limit(Routing):
+    name, target = "limit", ROUTER
+
+    def start(self, bench):
+        self.daemons = [bench.run_on_router(
+            bench.program("loop_relay"), ROUTER, PORT, SOURCE, PORT)]
 
 
 class Haproxy(Routing):
@@ -229,8 +239,8 @@ class Moved(Mailferry):
         shutil.rmtree(bench.folder / "state")
 
 
-CONTENDERS = (Routing, ReadWrite, Haproxy, HaproxyTransparent, Nginx, Nginx64k, Before, Mailferry,
-              Moved)
+CONTENDERS = (Routing, ReadWrite, Limit, Haproxy, HaproxyTransparent, Nginx, Nginx64k, Before,
+              Mailferry, Moved)
 
 
 class Bench:
