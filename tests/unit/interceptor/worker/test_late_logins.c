@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 #define PATIENCE_MS 20
-#define LONG_MS 2000 /* far from the 5 s that a registry waits otherwise */
+#define LONG_MS 4000 /* far from the 5 s that a registry waits otherwise */
 
 static unsigned told, due, groups;
 static char last[REGISTRY_NAME_MAX + 1];

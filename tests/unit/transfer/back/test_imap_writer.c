@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 60 /* a tag that is lost is waited for */
+#define PATIENCE_MS 500 /* a tag that is lost is waited for; a busy machine, too */
 #define END "@ OK done\r\n"
 #define BODY STR_LIT("hi\r\n") /* no word of it is a command to the script */
 #define WITH_UIDPLUS "* CAPABILITY IMAP4rev1 UIDPLUS LITERAL+\r\n" END

@@ -22,8 +22,8 @@
 
 #define MESSAGE ((size_t)256 << 10)
 #define PIECE 8192
-#define PIECE_MS 10 /* so the whole takes 320 */
-#define PATIENCE_MS 100
+#define PIECE_MS 60      /* so the whole takes 1920 */
+#define PATIENCE_MS 1000 /* longer than a thread waits on a busy machine */
 #define SLICE_MS 5
 
 static void *take_slowly(void *context)
