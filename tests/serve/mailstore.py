@@ -148,7 +148,7 @@ class Mailstore:
         self.process = subprocess.Popen(
             [self.programs / "mailferry-mailstore", "-c", self.config, *arguments],
             stderr=self.log, stdout=self.log)
-        for _ in range(200):
+        for _ in range(600):
             try:
                 self.link = Link(self.run_dir / "mailstore.sock")
                 return

@@ -240,6 +240,7 @@ class Upgrade(HibernateTest):
 
 class Stays(HibernateTest):
     def awake(self, client, account="alice"):
+        wait_for(lambda: self.store.account_pid(account))  # it may have slept by then
         pid = self.store.account_pid(account)
         time.sleep(2.5)
         self.assertEqual(self.store.account_pid(account), pid)

@@ -58,7 +58,7 @@ class Crowd(OneAccount):
             yield
         finally:
             scheduler.terminate()
-            equal(scheduler.wait(20), 0, "exit code")
+            equal(scheduler.wait(60), 0, "exit code")
             reader.join()
         true(not any("Sanitizer" in x for x in self.lines), "".join(self.lines)[-3000:])
 

@@ -182,11 +182,11 @@ def every_password_that_the_source_takes_opens_it_here(world):
 
 @case
 def a_slow_greeting_is_no_time_out_of_service(world):
-    world.server.greets_after = 3
+    world.server.greets_after = 12
     world.run()
     world.arrived()
     ms = world.account("out_of_service_ms")[0]
-    true(ms < 2500, f"out of service for {ms} ms")
+    true(ms < 8000, f"out of service for {ms} ms")
 
 
 @case
@@ -225,10 +225,10 @@ def its_owner_comes_back(world):
     process = world.start()
     wait_until("a part of the copy", lambda: world.server.count("RETR") > 30)
     world.interceptor.logged_in.add(b"alice")
-    began = time.monotonic()
     wait_until("the maildrop to be free", lambda: not world.server.held_by)
-    true(time.monotonic() - began < 2, f"after {time.monotonic() - began:.1f} s")
-    _, log = process.communicate(timeout=10)
+    read = world.server.count("RETR")
+    true(read < 200, f"it was left after {read} of 200")
+    _, log = process.communicate(timeout=60)
     equal(process.returncode, PARKED, f"exit code\n{log}")
     equal(world.state(), "source/copying", "state")
     true(world.server.commands[-1] != "QUIT", "it ends without QUIT")

@@ -121,7 +121,7 @@ def a_password_that_changes_meanwhile(world):
     world.tool("capture", "alice", "the new one")
     time.sleep(2)  # a login so old is made again before the switch
     world.interceptor.log_off(b"alice")
-    equal(process.wait(30), OVER, "exit code")
+    equal(process.wait(60), OVER, "exit code")
     process.stderr.close()
     world.arrived()
     equal(world.proven(), ["the new one"], "proven")
@@ -135,7 +135,7 @@ def a_password_that_changes_and_is_not_shown(world):
     world.server.password = "the new one"
     time.sleep(2)
     world.interceptor.log_off(b"alice")
-    equal(process.wait(30), OVER, "exit code")
+    equal(process.wait(60), OVER, "exit code")
     process.stderr.close()
     equal(world.state(), "source/failed", "they stay until they have shown it")
     equal(world.proven(), [], "proven")
