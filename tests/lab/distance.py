@@ -27,7 +27,7 @@ class Distance:
         self.process = self.namespace.start(
             sys.executable, Path(__file__).resolve(), self.address, str(self.port), str(self.server_port),
             str(self.seconds / 2))
-        wait_until("the relay", self._listens, 20)
+        wait_until("the relay", self._listens)
         return self
 
     def __exit__(self, *_):

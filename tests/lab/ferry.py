@@ -76,7 +76,7 @@ class Ferry:
         self.daemon = Daemon(self.lab.router, [self.bin / "mailferry", "-c", self.config, "up"],
                              self.log, self.environment())
         self.lab.at_down.append(self.stop)
-        wait_until("mailferry to be up", self._is_up, 20, 0.05)
+        wait_until("mailferry to be up", self._is_up, 30, 0.05)
         return self
 
     @staticmethod

@@ -30,7 +30,7 @@ class Imap:
                 return whole
             whole += self.file.read(int(found[1]))
 
-    def news(self, timeout=10):
+    def news(self, timeout=30):
         """The next line that a session in IDLE is told, but for an idling server's word now
         and then that it lives."""
         self.socket.settimeout(timeout)

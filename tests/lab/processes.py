@@ -9,7 +9,7 @@ import subprocess
 import time
 
 
-def wait_until(what, condition, timeout=10.0, pause=0.02):
+def wait_until(what, condition, timeout=30.0, pause=0.02):
     """Returns the first true answer of condition(); TimeoutError says what was awaited."""
     end = time.monotonic() + timeout
     while True:

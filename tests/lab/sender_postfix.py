@@ -36,7 +36,7 @@ class LocalPostfix:
             (self.folder / name).write_text(text, encoding="ascii")
         self.daemon = Daemon(self.namespace, [*self.view, "postfix", "-c", self.folder, "start-fg"],
                              self.folder / "start.log")
-        wait_until("Postfix", lambda: (self.folder / "queue/public/pickup").exists(), 20)
+        wait_until("Postfix", lambda: (self.folder / "queue/public/pickup").exists())
 
     def submit(self, message, *recipients, options=()):
         done = self.namespace.run("sendmail", "-C", self.folder, "-i", "-f", "sender@example.org",

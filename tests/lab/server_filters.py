@@ -58,7 +58,7 @@ class OpenDkim(Filter):
         config = self.folder / "opendkim.conf"
         config.write_text(DKIM_CONF.format(folder=self.folder), encoding="ascii")
         self.run("/usr/sbin/opendkim", "-f", "-x", config)
-        wait_until("opendkim", (self.folder / "socket").exists, 20)
+        wait_until("opendkim", (self.folder / "socket").exists)
 
 
 class Rspamd(Filter):

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from .network import SOURCE_ADDRESS
-from .processes import Daemon, wait_for_port
+from .processes import Daemon, wait_for_port, wait_until
 
 # Of any Postfix in the lab: it lives in its folder, and tries again soon.
 HOUSE = """\
@@ -87,6 +87,9 @@ smtps      inet  n - n - -   smtpd
 """
 
 
+RELOADED = "]: reload -- version "
+
+
 def furnish(folder):
     """A new folder for a Postfix."""
     folder.mkdir(mode=0o755)
@@ -139,12 +142,18 @@ class Postfix:
             draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
             os.replace(draft, self.folder / name)
         if self.daemon:
-            self.namespace.run("postfix", "-c", self.folder, "reload")
+            self._reload()
+
+    def _reload(self):
+        """Returns when the master has it."""
+        before = self.log_text().count(RELOADED)
+        self.namespace.run("postfix", "-c", self.folder, "reload")
+        wait_until("the reload", lambda: self.log_text().count(RELOADED) > before)
 
     def configure(self, **more):
         """Lines of main.cf that are other until the next call, taken up at once."""
         self._write_main(more)
-        self.namespace.run("postfix", "-c", self.folder, "reload")
+        self._reload()
 
     def _write_main(self, more):
         lines = MAIN.format(folder=self.folder, lmtp=self.server.lmtp_socket,

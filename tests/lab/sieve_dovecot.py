@@ -72,7 +72,7 @@ class Sieve:
         self.daemon = Daemon(self.namespace,
                              self.pigeonhole.command("dovecot", "-F", "-c", config),
                              self.folder / "start.log")
-        wait_until("Dovecot with Pigeonhole", self.lmtp_socket.exists, 20)
+        wait_until("Dovecot with Pigeonhole", self.lmtp_socket.exists)
 
     def script(self, user, text):
         home = self.folder / "home" / user

@@ -170,7 +170,7 @@ def upgrades_meanwhile(world, user, lines):
     client.send(b"the other half\r\n.\r\n")
     equal(client.reply()[:3], b"250", "the message")
     client.quit()
-    wait_until("it has gone on", lambda: len(lines("status=sent")) == n + 1, 10)
+    wait_until("it has gone on", lambda: len(lines("status=sent")) == n + 1)
     sends_by_the_login(world, user, lines)
 
 
@@ -178,7 +178,7 @@ def sends_by_the_login(world, user, lines, mechanism="PLAIN"):
     n = len(lines("status=sent"))
     done = send(world, user, world.password(user), "b@example.net")
     equal(done.returncode, 0, f"{done.stdout}\n{world.ferry.log_tail(5)}")
-    wait_until("it has gone on", lambda: len(lines("status=sent")) == n + 1, 10)
+    wait_until("it has gone on", lambda: len(lines("status=sent")) == n + 1)
     true(f"sasl_method={mechanism}, sasl_username={world.there}" in lines("sasl_username=")[-1], "who")
 
 

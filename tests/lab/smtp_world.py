@@ -92,7 +92,7 @@ class Mail(World):
         stop.set()
         for thread in threads:
             thread.join(60)
-        wait_until("a session", self.can_log_in, 20, 0.2)
+        wait_until("a session", self.can_log_in, 30, 0.2)
 
     def comes_once(self, told, sent):
         """told: by user, what got 250; it is found. No more than once is found what was sent."""
@@ -114,6 +114,6 @@ class Mail(World):
 
     def arrives(self, user, token, source=False):
         """Waits for it; its bytes. Once, or it fails."""
-        bodies = wait_until(f"{token} for {user}", lambda: self.copies(user, token, source), 20)
+        bodies = wait_until(f"{token} for {user}", lambda: self.copies(user, token, source))
         equal(len(bodies), 1, f"copies of {token} for {user}")
         return bodies[0]

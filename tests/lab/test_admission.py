@@ -21,7 +21,7 @@ def names(world):
 def admit(world, *words):
     world.ferry.ok("admit", *words)
     wait_until("the rules to follow", lambda: world.ferry.command("rules", "check").returncode == 0,
-               10, 0.1)
+               pause=0.1)
 
 
 def refused_at_once(world, user):
@@ -37,7 +37,7 @@ def seen_past_us(world):
     """mailferry looks once a second for those who are direct."""
     wait_until("direct clients to be seen", lambda: any(
         u["client"] == "direct clients" and u["open"] for u in world.ferry.json("status")["unseen"]),
-        10, 0.1)
+        pause=0.1)
 
 
 @case
@@ -52,7 +52,7 @@ def one_desk_then_all(world):
     equal(names(world), [desk], "the desk alone is seen")
     # whose that session is cannot be known: it may be the desk's owner
     wait_until("the account to be held", lambda: "lets past us are connected by imap" in
-               world.ferry.account(desk)["held"], 20, 0.2)
+               world.ferry.account(desk)["held"], 30, 0.2)
     equal(world.ferry.account(desk)["route"], "source", "it waits")
     past = [f for f in world.ferry.json("flows") if f["route"] == "direct"]
     equal([(f["service"], f["client"].split(":")[0], f["account"]) for f in past],
@@ -82,7 +82,7 @@ def a_switch_waits_until_they_have_ended(world):
     past_us = world.session(other)
     seen_past_us(world)
     world.session(desk).logout()
-    wait_until("the account to be held", lambda: world.ferry.account(desk)["held"], 20, 0.2)
+    wait_until("the account to be held", lambda: world.ferry.account(desk)["held"], 30, 0.2)
     past_us.logout()
     world.ferry.wait_account(desk, stage="done", route="local", timeout=60)
     admit(world, "--remove", "192.0.2.0/24")
@@ -109,11 +109,11 @@ def nobody_judges(world):
     os.kill(supervisor, signal.SIGSTOP)  # so that it is not started again at once
     try:
         true(world.ferry.kill("admission"), "it runs")
-        wait_until("it to be gone", lambda: refused_at_once(world, user), 10)
+        wait_until("it to be gone", lambda: refused_at_once(world, user))
         client.ok("NOOP")
     finally:
         os.kill(supervisor, signal.SIGCONT)
-    wait_until("it to be back", world.ferry.programs_run, 20)
+    wait_until("it to be back", world.ferry.programs_run)
     client.ok("NOOP")
     world.session(user).logout()
     client.logout()
@@ -132,7 +132,7 @@ def let_in_by_the_kernel(world, user):
 @case
 def status_and_check_say_how(world):
     user = world.user(1)
-    wait_until("the kernel to decide", lambda: let_in_by_the_kernel(world, user), 20, 0.1)
+    wait_until("the kernel to decide", lambda: let_in_by_the_kernel(world, user), 30, 0.1)
     now = judged(world)
     true(now["diverted"] > now["by_kernel"] > 0 and now["load"] == "room", now)
     true(" of them by the kernel alone" in world.ferry.ok("status"), "text")
@@ -145,7 +145,7 @@ def status_and_check_say_how(world):
 @case
 def a_prefix_counts_while_the_kernel_decides(world):
     user = world.user(1)
-    wait_until("the kernel to decide", lambda: let_in_by_the_kernel(world, user), 20, 0.1)
+    wait_until("the kernel to decide", lambda: let_in_by_the_kernel(world, user), 30, 0.1)
     admit(world, "192.0.2.0/24", "refuse")
     true(refused_at_once(world, user), "a reset")
     admit(world, world.address(user), "divert")
@@ -170,7 +170,7 @@ def a_port_is_used_again(world):
         connection.sendall(b"1 LOGOUT\r\n")
         file.read()
     wait_until("the rest of it", lambda: "TIME-WAIT" in world.lab.router.run(
-        "ss", "-Htan", f"dport = :{port}").stdout, 5)
+        "ss", "-Htan", f"dport = :{port}").stdout)
     admit(world, address, "direct", "--yes")
     with connect() as connection, connection.makefile("rb") as file:
         true(file.readline().startswith(b"* OK"), "the source's greeting")

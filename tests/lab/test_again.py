@@ -90,7 +90,7 @@ def flipped_bytes_while_a_session_reads(world):
         _, answer = reader.command(f"UID FETCH {uid} BODY.PEEK[]")
         true(b" NO " in answer, f"{answer!r}")
     told = wait_until("status", lambda: [line for line in world.ferry.json("status")["attention"]
-                                         if line.startswith(user)], 10)
+                                         if line.startswith(user)])
     true(f"`mailferry account {user} --again`" in told[0], told)
     true(alarms(world), "metrics")
     done = again(world, user)

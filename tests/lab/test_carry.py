@@ -22,7 +22,7 @@ from lab.pop3_world import Pop3World, imap_differences, options  # noqa: E402
 from lab.processes import descendants, wait_until  # noqa: E402
 
 KILLS = 8
-NOT_HELD_MS = 5000  # at a kilobyte a second it takes 23 s, else 50 ms
+NOT_HELD_MS = 12_000  # at a kilobyte a second it takes 23 s, else 50 ms
 PREFIX = {"dovecot": "", "courier": "INBOX.", "cyrus": "INBOX."}
 DATE = '"%02d-Feb-2003 04:05:06 +0700"'
 
@@ -232,7 +232,7 @@ def the_source_cuts_the_connections(world):
         client.logout()
         here = world.snapshot(user)
         command = world.lab.router.start(*world.ferry.arguments("route", user, "source"))
-        wait_until("busy", lambda: world.ferry.account(user)["route"] != "local", 20, 0.002)
+        wait_until("busy", lambda: world.ferry.account(user)["route"] != "local", 30, 0.002)
         for k in range(3):
             time.sleep(0.02 + 0.013 * (n + k))
             for pid, name in descendants(world.server.daemon.pid):

@@ -80,7 +80,7 @@ def kill_all(world):
     world.ferry.daemon.stop(signal.SIGKILL)
     world.ferry.daemon = None
     wait_until("the end of all", lambda: not any(Path(f"/proc/{p}").exists()
-                                                 for p in everything), 10)
+                                                 for p in everything))
 
 
 def kill_everything(world):
@@ -142,7 +142,7 @@ def command(*words):
     def run(world):
         world.lab.router.run(*words, check=True)
         wait_until("the rules again", lambda: world.ferry.command("rules", "check").returncode
-                   == 0, 2)
+                   == 0)
     return run
 
 

@@ -28,7 +28,7 @@ class DashboardWorld(World):
 
     def browser(self):
         socket, token = files(self.ferry)
-        wait_until("it to listen", socket.exists, 20, 0.1)
+        wait_until("it to listen", socket.exists, 30, 0.1)
         return dashboard.Client(token.read_text(encoding="ascii").strip(), socket)
 
 
@@ -70,7 +70,7 @@ def toggle(world):
     equal((world.ferry.account(user)["route"], world.ferry.account(user)["pin"]),
           ("source", "source"), "it is back")
     world.session(user).logout()
-    wait_until("a login at the source", lambda: len(world.source_logins(user)) == logins + 1)
+    wait_until("a login at the source", lambda: len(world.source_logins(user)) > logins)
     act(client, "route-auto", user)
     equal(world.ferry.account(user)["pin"], "auto", "pin")
 
@@ -84,7 +84,7 @@ def transfer_now(world):
     act(client, "route-auto", user)
     act(client, "transfer", user)
     stays.logout()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
 
 
 @case
@@ -96,12 +96,12 @@ def kicks(world):
 
     def flows():
         return [f for f in json.loads(client.page("/json/flows")) if f["account"] == user]
-    wait_until("its flow", flows, 10, 0.2)
+    wait_until("its flow", flows, 30, 0.2)
     flow = flows()[0]
     true(f"do=kick&amp;of={flow['id']}" in client.page(), "its button")
     act(client, "kick", flow["id"])
     true(session.line().startswith(b"* BYE Closed by the administrator"), "with a word")
-    wait_until("it to be gone", lambda: not flows(), 10, 0.2)
+    wait_until("it to be gone", lambda: not flows(), 30, 0.2)
 
 
 @case
@@ -114,7 +114,7 @@ def goes_on_after_an_upgrade(world):
             return before.get("/")[0] == 303
         except OSError:
             return False
-    wait_until("the new one", asks_for_a_login, 20, 0.2)
+    wait_until("the new one", asks_for_a_login, 30, 0.2)
     true("Live flows" in world.browser().page(), "it shows")
     true(not [line for line in world.ferry.json("status")["attention"] if "dashboard" in line],
          "status")

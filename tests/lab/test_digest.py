@@ -166,7 +166,7 @@ def held_then_served(world, form):
         thread.start()
         time.sleep(0.5)
         equal(answers, [], "answers while busy")
-    thread.join(20)
+    thread.join(70)
     true(answers and answers[0].startswith(b"+OK"), f"{answers}")
     world.expect_source_logins(user, world.address(user))
 

@@ -30,7 +30,7 @@ def flow_of(world, user, **wanted):
     def found():
         return [f for f in world.ferry.json("flows", "--account", user)
                 if all(f.get(k) == v for k, v in wanted.items())]
-    wait_until(f"a flow of {user} with {wanted}", found, 20, 0.1)
+    wait_until(f"a flow of {user} with {wanted}", found, 30, 0.1)
     flows = found()
     equal(len(flows), 1, f"flows of {user}")
     return flows[0]
@@ -55,12 +55,13 @@ def joined(world):
         # a busy machine sends some again
         true(0 < flow["rtt_us"] < 1000000 and 0 <= flow["retransmits"] < 10, flow)
     # the mailstore tells its bytes with a delay
-    wait_until("bytes of the session here", lambda: flow_of(world, here)["bytes_out"] > 1000, 10, 0.2)
+    wait_until("bytes of the session here", lambda: flow_of(world, here)["bytes_out"] > 1000)
     for flow in (source, flow_of(world, here)):
         true(flow["wire_in"] > flow["bytes_in"] > 0, flow)
         true(flow["wire_out"] > flow["bytes_out"] > 1000, flow)
         true(flow["wire_out"] < 3 * flow["bytes_out"], flow)
-    true(0 < source["source_rtt_us"] < 1000000 and source["source_retransmits"] == 0, source)
+    true(0 < source["source_rtt_us"] < 1000000 and 0 <= source["source_retransmits"] < 10,
+         source)
     true("source_rtt_us" not in local, "no leg to the source")
     equal(world.ferry.json("flows", "--account", there, "--service", "pop3"), [], "by POP3")
     equal(len(world.ferry.json("flows", "--client", world.address(there))), 1, "by client")
@@ -106,7 +107,7 @@ def kicked(world):
     true(before_login.line().startswith(b"* BYE Closed by the administrator"), "before login")
     before_login.close()
     wait_until("it to have ended", lambda: not world.ferry.json(
-        "flows", "--client", world.address(there)), 10, 0.1)
+        "flows", "--client", world.address(there)), 30, 0.1)
     done = world.ferry.command("flows", "--kick", flow[0]["id"])
     true(done.returncode == 1 and "there is no flow" in done.stderr, done)
 
@@ -132,7 +133,7 @@ def over_an_upgrade(world):
     client = world.session(user)
     before = flow_of(world, user)
     world.ferry.ok("upgrade")
-    wait_until("all programs to be the new ones", world.ferry.programs_run, 20, 0.2)
+    wait_until("all programs to be the new ones", world.ferry.programs_run, 30, 0.2)
     for _ in range(5):
         world.session(user).logout()
     flow = flow_of(world, user, id=before["id"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
-from lab.hostile import GROWTH, MIB, TLS_HELLO, Remembers  # noqa: E402
+from lab.hostile import MIB, TLS_HELLO, Remembers, keeps_no_memory  # noqa: E402
 from lab.hostile import survives as survives_data  # noqa: E402
 from lab.network import client_address  # noqa: E402
 from lab.pop3 import Pop3  # noqa: E402
@@ -131,7 +131,7 @@ def a_command_line_without_an_end_takes_no_memory(world):
     client = world.smtp("user9")
     for _ in range(32):
         client.send(b"x" * MIB)
-    true(world.ferry.memory() - before < GROWTH, "32 MiB of it")
+    keeps_no_memory(world, before)
     equal(client.code(b""), 500, "its end")
     equal(client.code("NOOP"), 250, "the next")
     client.close()
@@ -142,13 +142,13 @@ def a_pop3_login_that_takes_for_ever(world):
     client = world.pop3("user9")
     client.socket.settimeout(0.25)
     began, answer = time.monotonic(), b""
-    while not answer and time.monotonic() - began < LOGIN_TIMEOUT + 5:
+    while not answer and time.monotonic() - began < LOGIN_TIMEOUT + 20:
         client.send(b"x")
         with contextlib.suppress(TimeoutError):
             answer = client.socket.recv(1000)
     true(answer.startswith(b"-ERR"), f"{answer!r}")
     took = time.monotonic() - began
-    true(LOGIN_TIMEOUT - 1 < took < LOGIN_TIMEOUT + 2, f"ended after {took:.1f} s")
+    true(LOGIN_TIMEOUT - 1 < took < LOGIN_TIMEOUT + 15, f"ended after {took:.1f} s")
 
 
 @case
@@ -159,7 +159,7 @@ def guessing_pop3_passwords_does_not_lock_others_out(world):
         client.send(b"USER %s\r\nPASS wrong\r\n" % user.encode())
     began = time.monotonic()
     world.pop3_session(user).quit()
-    true(time.monotonic() - began < 5, "the right password")
+    true(time.monotonic() - began < 20, "the right password")
     for client in clients:
         true(client.line().startswith(b"+OK"), "USER")
         true(client.line().startswith(b"-ERR"), "PASS")

@@ -13,7 +13,7 @@ PER_ADDRESS = 3
 
 
 def is_served(connection):
-    connection.settimeout(5)
+    connection.settimeout(30)
     try:
         return connection.recv(100).startswith(b"* OK")
     except ConnectionResetError:

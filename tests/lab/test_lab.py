@@ -104,7 +104,7 @@ def a_distant_server_is_as_far_as_it_says(world):
     """Each question waits for a round trip, and much at once comes as fast as it is sent."""
     user = world.user(mailbox=bulk("far", messages=100, mean=100_000, folders=1))
     near = 0
-    for seconds in (0, 0.02):
+    for seconds in (0, 0.1):
         with Distance(world.lab.source, SOURCE_ADDRESS[0], 143, seconds) as far:
             client = Imap(world.lab.router.connect(SOURCE_ADDRESS[0], far.port))
             client.login(user, world.password(user))
@@ -118,7 +118,7 @@ def a_distant_server_is_as_far_as_it_says(world):
             got = sum(len(line) for line in client.ok("FETCH 1:* BODY.PEEK[]"))
             took = time.monotonic() - began
             true(got > 5_000_000, f"{got} bytes")
-            true(not near or took < 3 * near + 1.5,  # 2 s more if it waited for each message
+            true(not near or took < 3 * near + 5,  # 10 s more if it waited for each message
                  f"{got} bytes in {took:.2f} s, {near:.2f} s without a distance")
             near = took
             client.logout()

@@ -216,7 +216,7 @@ class Device(Traffic):
         self._idle()
 
     def is_told(self):
-        line = self.client.news(15)
+        line = self.client.news()
         true(b" EXISTS" in line, f"the next mail: {line!r}")
 
 

@@ -283,7 +283,7 @@ def what_a_master_user_copied_stays_out_of_it(world):
         path.write_text(text + "\n", encoding="ascii")
         path.chmod(0o600)
     world.ferry.ok("import", "accounts", lists[0], "--master", lists[1])
-    account = world.ferry.wait_account(user, 30, stage="catching-up", route="source")
+    account = world.ferry.wait_account(user, stage="catching-up", route="source")
     true(account["messages_copied"] > 0, "nothing is copied")
     files = [p for p in world.next.mail(user).rglob("*") if p.is_file()]
     equal([p for p in files if p.name != "mailferry"], [], "in the Maildir")

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An old server with manners of its own before the login: who logs in there logs in by us."""
+import re
 import sys
 import time
 from pathlib import Path
@@ -78,7 +79,7 @@ def check_says_slow(world):
         done = world.ferry.command("check")
     finally:
         world.server.greeting_delay = 0
-    true("is slow: it took 6 s" in done.stdout, done.stdout)
+    true(re.search(r"is slow: it took [6-9] s", done.stdout), done.stdout)
     true("no answer" not in done.stdout, done.stdout)
 
 
@@ -98,7 +99,7 @@ def z_a_mechanism_is_removed(world):
         line = other.ok("CAPABILITY")[0]
         other.close()
         return b"CRAM-MD5" not in line
-    wait_until("the mechanism to be gone", is_gone, 15, 0.5)
+    wait_until("the mechanism to be gone", is_gone, 30, 0.5)
 
 
 class Manners(Pop3World):

@@ -58,7 +58,7 @@ def bring(world, *users, master=f"{MASTER}:{SECRET}", options=()):
                           write(world, "master", master), *options)
 
 
-def copied(world, user, timeout=20):
+def copied(world, user, timeout=60):
     """The account, when it waits for its user."""
     return world.ferry.wait_account(user, timeout, stage="catching-up", route="source",
                                     waits_for="the user's first login")
@@ -78,7 +78,7 @@ def passes(world, user):
         world.ferry.log.read_text(errors="replace"))]
 
 
-def comes_by_themselves(world, user, timeout=20):
+def comes_by_themselves(world, user, timeout=60):
     world.session(user).logout()
     return world.ferry.wait_account(user, timeout, stage="done", route="local")
 
@@ -148,7 +148,7 @@ def at_once_while_the_user_waits(world):
 def a_wrong_password_and_one_that_stops_working(world):
     copy, late, other = world.user(20), world.user(20), world.user(20)
     bring(world, copy, master=f"{MASTER}:wrong")
-    failed = world.ferry.wait_account(copy, 20, stage="failed")
+    failed = world.ferry.wait_account(copy, stage="failed")
     true("master user" in failed["last_error"], failed["last_error"])
     equal(failed["waits_for"], "the source, which refuses the master user", "waits_for")
     world.move(other)  # it holds up nobody
@@ -157,7 +157,7 @@ def a_wrong_password_and_one_that_stops_working(world):
     if world.server.name == "dovecot":
         world.server.set_masters({MASTER: "another"})
         bring(world, late)
-        world.ferry.wait_account(late, 20, stage="failed")
+        world.ferry.wait_account(late, stage="failed")
         comes_by_themselves(world, copy)
         comes_by_themselves(world, late)  # by their own
         world.server.set_masters({MASTER: SECRET})
@@ -175,7 +175,7 @@ def a_refused_master_user_stops_all_logins_by_it(world):
     before = refusals(world)
     bring(world, *users, master=f"{MASTER}:wrong")
     said = wait_until("status says it", lambda: next(
-        (line for line in world.ferry.json("status")["attention"] if MASTER in line), None), 20)
+        (line for line in world.ferry.json("status")["attention"] if MASTER in line), None))
     true("1 times in a row" in said and f"{len(users)} accounts wait" in said
          and "import accounts" in said, said)
     time.sleep(3)  # four places, and the first account's own next try
@@ -184,12 +184,12 @@ def a_refused_master_user_stops_all_logins_by_it(world):
     time.sleep(3)
     equal(refusals(world) - before, 1, "wrong logins, after a restart")
     world.ferry.ok("transfer", users[5])  # the admin wants to know
-    wait_until("another login", lambda: refusals(world) - before == 2, 20)
+    wait_until("another login", lambda: refusals(world) - before == 2)
     time.sleep(2)
     equal(refusals(world) - before, 2, "wrong logins, when one was asked for")
     bring(world, *users)
     for user in users:
-        copied(world, user, 40)
+        copied(world, user)
     equal(refusals(world) - before, 2, "wrong logins, with the right one")
     equal([line for line in world.ferry.json("status")["attention"] if MASTER in line], [],
           "status")
@@ -206,7 +206,7 @@ def a_transfer_says_what_it_waits_for(world):
         line = waiting.stdout.readline()
         true("waits for the user's first login" in line, line)
         world.session(user).logout()
-        true(waiting.wait(20) == 0, waiting.stdout.read())
+        true(waiting.wait(60) == 0, waiting.stdout.read())
     equal(world.ferry.account(user)["route"], "local", "route")
 
 
@@ -285,7 +285,7 @@ def a_process_that_was_taken_over_is_lent_nothing(world):
     user = world.user(3)
     world.session(user).logout()
     bring(world, user)
-    world.ferry.wait_account(user, 30)
+    world.ferry.wait_account(user)
     (account,), = registry(world, "SELECT id FROM account WHERE name = ?", (user,))
     world.ferry.ok("route", user, "source")
     registry(world, "UPDATE account SET route = 'source', stage = 'due', master ="

@@ -4,7 +4,6 @@
 removed, and bytes that are flipped on the disk."""
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -123,11 +122,16 @@ def flipped_bytes_are_refused_and_said(world):
     others = client.ok("UID SEARCH ALL")[0].split()[2:]
     client.ok(f"UID FETCH {[u for u in others if int(u) != int(uid)][0].decode()} BODY.PEEK[]")
     client.logout()
-    time.sleep(1)
-    done = ferry.command("status", "--exit-code")
+    done = wait_until("status to say it", lambda: problems(ferry, "is damaged"))
     equal(done.returncode, 1, "status")
     true(user in done.stdout and "is damaged" in done.stdout and
          f"`mailferry account {user} --again`" in done.stdout, done.stdout)
+
+
+def problems(ferry, words):
+    """What `status` says, when these words are in it: the mailstore tells `up` of it."""
+    done = ferry.command("status", "--exit-code")
+    return done if words in done.stdout else None
 
 
 def renamed(folder, backup):
@@ -174,7 +178,9 @@ def a_folder_copied_back_is_served_from_then_on(world, restore):
     client = world.session(user)
     client.ok("SELECT INBOX")
     restore(folder, backup)
-    world.ferry.settle(2.5)  # the master looks every two seconds
+    wait_until("the master to see it", lambda: f"replaced account={user} " in
+               world.ferry.log.read_text(errors="replace"))
+    world.ferry.settle()
     said = said_at_the_end(client)
     true(b"BYE" in said and b"x OK" not in said, f"{said!r}")
     equal(found(world, user), 0, "what the backup lacks")
@@ -198,7 +204,7 @@ def files_replaced_under_a_user_are_refused_and_said(world):
     answer = client.login(user, world.password(user))
     true(b"[UNAVAILABLE]" in answer, f"{answer!r}")
     client.close()
-    done = world.ferry.command("status", "--exit-code")
+    done = wait_until("status to say it", lambda: problems(world.ferry, "the whole folder"))
     equal(done.returncode, 1, "status")
     true(user in done.stdout and "remove the whole folder" in done.stdout, done.stdout)
     removed(folder, backup)

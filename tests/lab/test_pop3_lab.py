@@ -19,7 +19,7 @@ def the_source_logs_the_clients_own_address(world):
     user = world.user(5)
     for family in (4, 6):
         world.pop3_session(user, family).quit()
-    equal(world.source_logins(user), [world.address(user), world.address(user, 6)])
+    world.expect_source_logins(user, world.address(user), world.address(user, 6))
     client = world.pop3(user)
     true(client.login(user, "wrong").startswith(b"-ERR"), "a wrong password")
     client.close()
@@ -105,7 +105,7 @@ def apop_logs_in(world):
     answer = client.apop(user, world.password(user))
     true(answer.startswith(b"+OK"), f"{answer!r}")
     client.quit()
-    equal(world.source_logins(user), [world.address(user)])
+    world.expect_source_logins(user, world.address(user))
 
 
 @table([(client.name, client) for client in pop3_clients.CLIENTS])

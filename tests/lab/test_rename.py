@@ -170,7 +170,7 @@ def killed_at_each_step(world):
             is_now = world.ferry.account(name)["name"]
             true(is_now in (name, new), f"{call} {number}: {is_now}")
             true(killed or is_now == new, f"{call} {number}: done and not renamed")
-            wait_until("a login", lambda: world.lets_in(is_now, right), 20)
+            wait_until("a login", lambda: world.lets_in(is_now, right))
             true(world.lets_in(name, right), f"{call} {number}: the old name")
             equal([f.name for f in world.folder(".").iterdir() if f.name.startswith("name")
                    or f.name == user], [is_now], f"{call} {number}: folders")
@@ -195,7 +195,7 @@ def its_helpers_are_killed(world):
         wait_until(what, lambda: settled(world), 30, 0.05)
         is_now = world.ferry.account(name)["name"]
         true(is_now in (name, new) and (failed or is_now == new), f"{what}: {is_now}")
-        wait_until(f"{what}: a login", lambda: world.lets_in(is_now, right), 20)
+        wait_until(f"{what}: a login", lambda: world.lets_in(is_now, right))
         name, kills = is_now, kills + failed
 
     for call in ("pwrite64", "fdatasync"):
@@ -206,11 +206,11 @@ def its_helpers_are_killed(world):
     kills = 0
     for call in ("pwrite64", "fdatasync", "sendmsg"):
         for number in range(1, 5):
-            wait_until("the vault", lambda: world.ferry.json("status")["programs"]["vault"], 20)
+            wait_until("the vault", lambda: world.ferry.json("status")["programs"]["vault"])
             vault = world.ferry.processes("vault")[0]
             with subprocess.Popen([*inject(call, number), "-p", str(vault)]) as tracer:
                 wait_until("the tracer", lambda: "TracerPid:\t0" not in  # pylint: disable=W0640
-                           Path(f"/proc/{vault}/status").read_text(encoding="ascii"), 20)
+                           Path(f"/proc/{vault}/status").read_text(encoding="ascii"))
                 done = world.rename(name, f"vault-{call}-{number}")
                 tracer.terminate()
             check(f"vault {call} {number}", f"vault-{call}-{number}", done.returncode != 0)
@@ -227,7 +227,7 @@ def the_registry_is_older(world):
     subprocess.run(["sqlite3", state / "registry.sqlite", f".backup {old}"], check=True)
     equal(world.rename(user, "beth").returncode, 0, "renamed")
     token = world.mail_for(at("beth"))
-    wait_until("mail", lambda: finds(world, "beth", right, token) == 1, 20)
+    wait_until("mail", lambda: finds(world, "beth", right, token) == 1)
     for lost in (False, True):
         world.ferry.stop()
         for file in state.glob("registry.sqlite*"):

@@ -229,7 +229,7 @@ def status_and_check_tell(world):
         _, message = world.message()
         delivered(world, message, world.here, code=451)
         wait_until("it is told", lambda: "no verdict of a content filter" in
-                   world.ferry.command("status").stdout, 10)
+                   world.ferry.command("status").stdout)
     finally:
         world.first.start()
 

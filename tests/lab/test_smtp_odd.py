@@ -200,7 +200,7 @@ def cram_md5_is_passed_on_and_listed(world):
     reply = auth(client, "CRAM-MD5", cram(user, world.password(user)))
     true(reply.startswith(b"235"), f"{reply!r}")
     client.quit()
-    account = wait_until("the account", lambda: world.ferry.account(user), 5)
+    account = wait_until("the account", lambda: world.ferry.account(user))
     equal((account["route"], account["capturable"]), ("source", False))
     true("CRAM-MD5" in (account["uncapturable_why"] or ""), f"{account['uncapturable_why']!r}")
     world.move(user)  # once the password was shown
@@ -243,7 +243,7 @@ def a_flow_and_its_bytes(world):
     client.mail(at(world.there))
     client.ok("DATA")
     client.send((b"x" * 62 + b"\r\n") * (MIB // 64))
-    flow = wait_until("the bytes", lambda: [f for f in mine() if f["bytes_in"] >= MIB], 10)[0]
+    flow = wait_until("the bytes", lambda: [f for f in mine() if f["bytes_in"] >= MIB])[0]
     true(MIB <= flow["bytes_in"] < MIB + 200, f"bytes_in: {flow['bytes_in']}")
     true(100 < flow["bytes_out"] < 1000, f"bytes_out: {flow['bytes_out']}")
     true(began - 1000 < flow["started"] < began + 2000, f"started: {flow['started']} at {began}")
@@ -251,7 +251,7 @@ def a_flow_and_its_bytes(world):
     client.send(b".\r\n")
     equal(client.reply()[:3], b"250", "final answer")
     client.quit()
-    wait_until("its end", lambda: not mine(), 5)
+    wait_until("its end", lambda: not mine())
 
 
 class OddWorld(Mail):

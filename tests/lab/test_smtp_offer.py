@@ -83,7 +83,7 @@ def an_account_moves_under_two_sessions(world):
     equal(late.deliver(message, at(world.there)), 250, "there")
     late.ok("MAIL FROM:<sender@example.org>")
     equal(late.code(f"RCPT TO:<{at(world.here)}>"), 421, "here")
-    wait_until("the end", lambda: late.file.read(1) == b"", 5)
+    wait_until("the end", lambda: late.file.read(1) == b"")
     late.close()
     equal(plain.deliver(message, at(world.here)), 250, "HELO, here")
     plain.quit()

@@ -50,7 +50,7 @@ def counted(world, say, wanted):
     say(client)
     client.quit()
     wait_until("the end of the source's sessions",
-               lambda: len(sessions_at_source(world, before)) >= wanted, 15, 0.1)
+               lambda: len(sessions_at_source(world, before)) >= wanted, 30, 0.1)
     return sessions_at_source(world, before)
 
 
@@ -68,7 +68,7 @@ def a_sender_who_comes_back_is_no_transaction_there(world):
             message, at(world.here), at(world.there)), 250, "both")
         equal(counted(world, both, 1), [{"ehlo": 1, "mail": 1, "rcpt": 1, "data": 1, "quit": 1,
                                          "commands": 5}], "both")
-    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 4, 20)
+    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 4)
     world.arrives(world.there, token, source=True)
 
 
@@ -82,13 +82,13 @@ def policy_none_tells_it_of_a_sender_once(world):
     with remembering(world, policy="none"):
         with source_says(world, smtpd_delay_reject="no", smtpd_sender_restrictions="check_sender_"
                          "access inline:{ {blocked.example.org = REJECT no} }"):
-            wait_until("the refusal", lambda: code_of_mail(direct(world), sender) == 554, 15, 0.1)
+            wait_until("the refusal", lambda: code_of_mail(direct(world), sender) == 554, 30, 0.1)
             equal(code_of_mail(world.smtp(), sender), 554, "a new one who is refused")
-        wait_until("its end", lambda: code_of_mail(direct(world), sender) == 250, 15, 0.1)
+        wait_until("its end", lambda: code_of_mail(direct(world), sender) == 250, 30, 0.1)
         equal(counted(world, say, 1), [{"ehlo": 1, "mail": 1, "rset": 1, "quit": 1,
                                         "commands": 4}], "a new one")
         equal(counted(world, say, 1), [{"ehlo": 1, "quit": 1, "commands": 2}], "again")
-    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 2, 20)
+    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 2)
 
 
 @case
@@ -103,7 +103,7 @@ def the_source_gets_a_new_session_before_it_has_enough(world):
         sessions = counted(world, say, 3)
     equal([s["rset"] for s in sessions], [8, 8, 4], "questions taken back, by session")
     true(all(s["quit"] == 1 for s in sessions), f"{sessions}")
-    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 20, 20)
+    wait_until("all of them", lambda: len(world.copies(world.here, token)) == 20)
 
 
 @contextlib.contextmanager
@@ -142,8 +142,7 @@ def policy_of_the_source_holds_here(world, option, check, key, code):
     words = {554: "REJECT we do not like it", 450: "450 4.2.0 Greylisted, come again"}[code]
     rule = f"{check} inline:{{ {{{key} = {words}}} }}, reject_unauth_destination"
     with source_says(world, **{option: rule}):
-        wait_until("the refusal", lambda: first_code(world, "user19", at(world.here)) == code,
-                   15, 0.1)
+        wait_until("the refusal", lambda: first_code(world, "user19", at(world.here)) == code, 30, 0.1)
         client = world.smtp("user19")
         client.ok("MAIL FROM:<sender@example.org>")
         reply = client.command(f"RCPT TO:<{at(world.here)}>")
@@ -151,7 +150,7 @@ def policy_of_the_source_holds_here(world, option, check, key, code):
         client.quit()
         if option == "smtpd_client_restrictions":
             equal(first_code(world, "user3", at(world.here)), 250, "another client")
-    wait_until("the end of it", lambda: first_code(world, "user19", at(world.here)) == 250, 15, 0.1)
+    wait_until("the end of it", lambda: first_code(world, "user19", at(world.here)) == 250, 30, 0.1)
 
 
 @case
@@ -187,7 +186,7 @@ def policy_none_asks_nobody(world):
     try:
         with source_says(world, smtpd_client_restrictions=rule):
             wait_until("the refusal",
-                       lambda: first_code(world, "user19", at(world.there)) == 554, 15, 0.1)
+                       lambda: first_code(world, "user19", at(world.there)) == 554, 30, 0.1)
             equal(first_code(world, "user19", at(world.here)), 250, "here")
     finally:
         world.ferry.stop()
@@ -212,7 +211,7 @@ def the_source_refuses_the_message_itself(world):
 
     copies = []  # of those that were let through before Postfix saw its rule
     with source_says(world, header_checks=f"regexp:{rules}"):
-        answer = wait_until("the refusal", refused, 15, 0.2)
+        answer = wait_until("the refusal", refused, 30, 0.2)
         copies += world.copies(world.here, token)
         equal(refused()[:3], b"550", "again")
     true(answer.startswith(b"550 5.7.1 such things we do not take"), f"{answer!r}")

@@ -94,7 +94,7 @@ def refuses_with_the_words_for_a_mailbox_and_hangs_up(world):
         ("all at once", b"EHLO x\r\nMAIL FROM:<a@example.org>\r\n")])
 def a_client_that_does_not_wait_for_the_greeting(world, words):
     """The source must see it: it refuses such clients, and only those."""
-    with world.script.says(patience=1):
+    with world.script.says(patience=3):
         connection = world.lab.connect(25, world.address("user13"))
         connection.sendall(words)
         client = Smtp(connection)

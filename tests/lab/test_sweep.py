@@ -116,7 +116,7 @@ def killed_at_any_moment_nothing_is_doubled_or_lost(world):
             tokens.append(f"kill-{n}-{k}-x")
             world.mail(user, tokens[-1])
         wait_until("a process that looks", lambda: len(world.ferry.processes(
-            "transfer")) > 1, 20, 0.002)
+            "transfer")) > 1, 30, 0.002)
         time.sleep(0.004 * n)
         kill(world.ferry.processes("mailstore" if n % 3 == 1 else "transfer"), n % 3 == 2)
     swept = world.wait_swept(user, len(tokens))
@@ -137,8 +137,7 @@ def a_password_that_the_source_refuses(world):
     true("Authentication failed" in swept["error"], swept["error"])
     true(swept["next_at"] - time.time() * 1000 > 5 * 3600_000, "the next look is hours away")
     equal(swept["messages"], 0, "messages")
-    refused = _refusals(world, user)
-    true(refused, "the source was asked")
+    refused = wait_until("the source was asked", lambda: _refusals(world, user))
     time.sleep(4)  # four intervals
     equal(_refusals(world, user), refused, "asked again")
     equal(registry(world, "SELECT count(*) FROM password p JOIN account a ON a.id = p.account"
@@ -181,7 +180,7 @@ def an_alias_is_proposed(world):
     def counted():
         return {"info@example.com", f"{other}@example.com"} <= {
             row["address"] for row in world.ferry.json("report")["addresses"]}
-    wait_until("both addresses are counted", counted, 20)
+    wait_until("both addresses are counted", counted)
     world.move(user)
     forged = (f"X-Original-To: {other}@example.com\r\nDelivered-To: {other}@example.com\r\n"
               f"Received: from a by b for <{other}@example.com>; x\r\n").encode()
@@ -195,7 +194,7 @@ def an_alias_is_proposed(world):
     equal(told[0]["command"], f"mailferry alias add info@example.com {user}", "the command")
     world.ferry.ok(*told[0]["command"].split()[1:])
     send(world, "info@example.com", "straight")
-    wait_until("mail by the alias", lambda: world.found(user, "straight"), 20)
+    wait_until("mail by the alias", lambda: world.found(user, "straight"))
     equal(world.ferry.account(user)["swept"]["messages"], 5, "not by way of the old mailbox")
     equal(world.ferry.json("alias", "propose"), [], "it is known by now")
 

@@ -235,7 +235,7 @@ def xclient_carries_the_clients_address(world):
         client.ok("QUIT")
         address = world.address("u11", family)
         wait_until("the client in the log", lambda: f"client=unknown[{address}]" in
-                   world.smtp_clients(), 5)
+                   world.smtp_clients())
     world.down()
 
 
@@ -264,7 +264,7 @@ def a_source_that_relays_for_nobody_takes_mail_from_us(world):
     true(client.mail("stranger@example.net")[0] in DENIED, "nor for a stranger")
     client.ok("QUIT")
     wait_until("ours in the log", lambda: any(f"client=unknown[{a}]" in world.smtp_clients()
-                                              for a in OURS), 5)
+                                              for a in OURS))
     world.down()
 
 
@@ -312,7 +312,7 @@ def ports_behind_a_proxy(world):
     world.server.doveadm("reload")
     world.postfix(mynetworks="127.0.0.0/8 198.51.100.0/24")
     for port in (10143, 10993, 10110, 10025, 10465, 10026):
-        wait_until(f"port {port}", lambda p=port: listens(world, p), 10)
+        wait_until(f"port {port}", lambda p=port: listens(world, p))
     try:
         yield
     finally:
@@ -381,13 +381,13 @@ def mail_comes_from_its_client_by_the_proxy_protocol(world):
                 client.ok("QUIT")
                 address = world.address(f"u{number}", family)
                 wait_until("the client in the log", lambda: f"client=unknown[{address}]" in
-                           world.smtp_clients(), 5)
+                           world.smtp_clients())
             client = Smtp(over_tls(world.lab.connect(465, world.address("u23"))))
             client.ok("EHLO client.example.org")
             true(client.mail("stranger@example.net")[0] in DENIED, "nor inside TLS")
             client.ok("QUIT")
             wait_until("it in the log", lambda: f"connect from unknown[{world.address('u23')}]"
-                       in world.smtp_clients(), 5)
+                       in world.smtp_clients())
             world.down()
 
 

@@ -38,7 +38,7 @@ def a_user_moves(world, way):
     client.ok("SELECT INBOX")
     client.logout()
     world.expect_source_logins(user, world.address(user))
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     nothing(compare.differences(before, world.here(user)), "differences in clear")
     connection, greeting = way(world, user)
     client = imap_inside(world, user, connection, greeting)
@@ -67,7 +67,7 @@ def a_pop3_user_moves(world, way):
         client.ok(f"PASS {world.password(user)}")
         sizes.append(client.ok("STAT"))
         client.quit()
-        world.ferry.wait_account(user, 30, stage="done", route="local")
+        world.ferry.wait_account(user, stage="done", route="local")
     equal(sizes[0], sizes[1], "STAT before and after")
 
 
@@ -127,7 +127,7 @@ def handshakes_that_stall_disturb_nobody(world):
     user = world.user(3)
     began = time.monotonic()
     imap_inside(world, user, world.secure(993, user)).logout()
-    true(time.monotonic() - began < 2, "a login beside them")
+    true(time.monotonic() - began < 10, "a login beside them")
     for connection in stalled:
         connection.close()
 
@@ -142,7 +142,7 @@ def certificates_are_not_lost_with_the_vault(world):
             return tls.shown(world.secure(993))
         except (OSError, ssl.SSLError):
             return None
-    equal(wait_until("a handshake", works, 10, 0.2), tls.in_file(world.ours[0]))
+    equal(wait_until("a handshake", works, 30, 0.2), tls.in_file(world.ours[0]))
 
 
 @case
@@ -163,12 +163,12 @@ def certificates_are_renewed_by_themselves(world):
     def attention():
         return str(world.ferry.json("status")["attention"])
     swap(0)
-    wait_until("the mismatch to be told", lambda: "the old ones stay" in attention(), 10, 0.2)
+    wait_until("the mismatch to be told", lambda: "the old ones stay" in attention(), 30, 0.2)
     equal(tls.shown(world.secure(993)), old, "the old pair is kept")
     swap(1)
     wait_until("the new certificate", lambda: tls.shown(world.secure(993)) ==
-               tls.in_file(fresh[0]), 10, 0.2)
-    wait_until("no complaint", lambda: "the old ones stay" not in attention(), 10, 0.2)
+               tls.in_file(fresh[0]), 30, 0.2)
+    wait_until("no complaint", lambda: "the old ones stay" not in attention(), 30, 0.2)
     client.ok("NOOP")
     client.logout()
 
@@ -195,7 +195,7 @@ def reload_takes_what_the_configuration_names(world):
     world.ferry.write_config(tls=ours)
     os.kill(world.ferry.daemon.pid, signal.SIGHUP)
     wait_until("SIGHUP", lambda: tls.shown(world.secure(993, name=name)) ==
-               world.source_certificate, 10, 0.2)
+               world.source_certificate, 30, 0.2)
 
 
 @case
@@ -233,7 +233,7 @@ def the_source_is_known_by_its_certificate(world):
         world.ferry.start()
         user = world.user(3)
         imap_inside(world, user, world.secure(993, user)).logout()
-        world.ferry.wait_account(user, 30, stage="done", route="local")
+        world.ferry.wait_account(user, stage="done", route="local")
         found = tls_findings(world)["imaps"]
         true(found["level"] == "ok" and "verified by its certificate" in found["text"], found)
         world.ferry.stop()
@@ -272,7 +272,7 @@ def what_a_source_wants_tls_for_is_not_offered_in_clear(world):
         user = world.user(3)
         shown = wait_until("what it shows in clear", lambda: [
             line for line in [str(world.imap(user).ok("CAPABILITY"))]
-            if "LOGINDISABLED" in line], 10)[0]
+            if "LOGINDISABLED" in line])[0]
         true("STARTTLS" in shown and "AUTH=" not in shown, shown)
         client = world.imap(user)
         answer = client.login(user, world.password(user))
@@ -309,7 +309,7 @@ def the_source_is_known_by_its_key(world):
     world.ferry.start()
     user = world.user(3)
     imap_inside(world, user, world.secure(993, user)).logout()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     with sqlite3.connect(Path(world.ferry.settings["state_dir"]) / "registry.sqlite") as registry:
         registry.execute("UPDATE fact SET value=? WHERE name='imaps.pin'", (b"00" * 32,))
     true("our key is another one, for mail.example.com" in found["imap"]["text"], found)
@@ -332,7 +332,7 @@ def after_the_old_server(world):
     world.ferry.start()
     user = world.user(3)
     imap_inside(world, user, world.secure(993, user)).logout()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     world.ferry.ok("retire", "--force", "--yes")
     for _, way in WAYS_OF_IMAP:
         connection, greeting = way(world, user)

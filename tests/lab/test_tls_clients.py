@@ -49,7 +49,7 @@ def all_programs_before_and_after_the_move(world):
     """Twice each: the second time those that remember have nothing to do."""
     user = world.user(MESSAGES)
     world.session(user).logout()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     world.ferry.ok("route", user, "source")
     all_of_them = programs(world, user)
     first = run_all(all_of_them)

@@ -107,7 +107,7 @@ def check_says_for_each_port_whose_key_it_is(world):
     equal(tls.shown(world.secure(993)), world.source_certificate, "clients see no difference")
     user = world.user(3)
     imap_inside(world, user, world.secure(993, user)).logout()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     with_keys(world, *(ours[name][0] for name in ("certificate", "key")))
 
 
@@ -128,7 +128,7 @@ def client_certificates_need_pass(world):
     """EXTERNAL is of the client's TLS with the old server: not where TLS ends here."""
     def sentence():
         return [f for f in findings(world) if f["name"] == "imaps" and "EXTERNAL" in f["text"]]
-    found = wait_until("what the source offers inside TLS", sentence, 20, 0.5)
+    found = wait_until("what the source offers inside TLS", sentence, 30, 0.5)
     true('services { imaps { tls = "pass" } }' in found[0]["text"], found)
     connection = Imap(world.secure(993))
     offered = str(connection.ok("CAPABILITY"))
@@ -204,7 +204,7 @@ def an_expired_certificate(world):
     found = [f for f in findings(world) if f["name"] == "certificate"]
     true(found[0]["level"] == "problem" and "expired" in found[0]["text"], found)
     wait_until("status to say it", lambda: any(
-        "expired" in line for line in world.ferry.json("status")["attention"]), 10)
+        "expired" in line for line in world.ferry.json("status")["attention"]))
     user = world.user(3)
     imap_inside(world, user, world.secure(993, user)).logout()
 

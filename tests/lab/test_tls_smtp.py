@@ -75,7 +75,7 @@ def a_strict_postfix_delivers_to_no_other_key(world):
     try:
         sender.submit(world.message()[1], at(world.here))
         wait_until("its complaint", lambda: "Server certificate not verified" in sender.log_text()
-                   or "not trusted" in sender.log_text(), 10)
+                   or "not trusted" in sender.log_text())
         equal(sender.queued(), 1, "still in its queue")
     finally:
         sender.stop()
@@ -97,8 +97,8 @@ def a_postfix_delivers(world, level):
         world.arrives(world.there, token, source=True)
         how = "Trusted" if level in ("may", "encrypt") else "Verified"
         wait_until("TLS in its log",
-                   lambda: f"{how} TLS connection established" in sender.log_text(), 5)
-        wait_until("an empty queue", lambda: sender.queued() == 0, 10)
+                   lambda: f"{how} TLS connection established" in sender.log_text())
+        wait_until("an empty queue", lambda: sender.queued() == 0)
     finally:
         sender.stop()
 
@@ -128,9 +128,9 @@ def dane(world):
         sender.submit(message, at(world.here), at(world.there))
         true(b"with ESMTPS id" in world.arrives(world.here, token), "ESMTPS")
         world.arrives(world.there, token, source=True)
-        true("Verified TLS connection established to mail.example.com" in sender.log_text(),
-             sender.log_text()[-800:])
-        wait_until("an empty queue", lambda: sender.queued() == 0, 10)
+        wait_until("TLS in its log", lambda: "Verified TLS connection established to "
+                   "mail.example.com" in sender.log_text())
+        wait_until("an empty queue", lambda: sender.queued() == 0)
     finally:
         sender.stop()
         resolver.stop()
@@ -144,7 +144,7 @@ def dane_for_another_key(world):
         token, message = world.message()
         sender.submit(message, at(world.here))
         wait_until("its complaint", lambda: "no matching DANE TLSA records" in sender.log_text()
-                   and "status=deferred" in sender.log_text(), 10)
+                   and "status=deferred" in sender.log_text())
         true("status=sent" not in sender.log_text(), sender.log_text()[-800:])
         equal(sender.queued(), 1, "still in its queue")
         equal(world.copies(world.here, token), [], "copies here")
@@ -270,7 +270,7 @@ def a_password_that_the_old_server_refuses(world):
     done = send(world, world.there, "wrong", at(world.there), port=587)
     equal(done.returncode, 67, f"login denied: {done.stdout}")
     line = f" refused account={world.there} by=source service=submission client=192.0.2."
-    wait_until("the line", lambda: line in world.ferry.log.read_text(errors="replace"), 5)
+    wait_until("the line", lambda: line in world.ferry.log.read_text(errors="replace"))
 
 
 @table([("587", 587), ("465", 465)])
@@ -347,7 +347,7 @@ def without_a_key_no_mail_passes_unseen(world):
     kept = world.ferry.settings.pop("tls")
     world.again()
     try:
-        wait_until("the first warning", lambda: told("senders that insist on TLS"), 10)
+        wait_until("the first warning", lambda: told("senders that insist on TLS"))
         true("senders that insist on TLS cannot deliver" in reasons(), reasons())
         true(not told("came in clear") and "comes in clear" not in reasons(), "none has come yet")
         client = world.clear(25)
@@ -357,7 +357,7 @@ def without_a_key_no_mail_passes_unseen(world):
         equal(client.deliver(message, at(world.here)), 250)
         client.quit()
         world.arrives(world.here, token)
-        wait_until("the warning", lambda: told("came in clear"), 10)
+        wait_until("the warning", lambda: told("came in clear"))
         true("mail comes in clear" in reasons(), reasons())
         client = world.starttls(587)  # users are not locked out
         equal(tls.shown(client.socket), world.source_certificate, "the source's own")
@@ -367,7 +367,7 @@ def without_a_key_no_mail_passes_unseen(world):
         tls.begin(world.lab.connect(465, world.address("user98"))).close()
         passed = wait_until("both in the report", lambda: [rows for rows in [
             [u for u in world.ferry.json("report")["unseen"]
-             if u["service"] in ("submission", "smtps")]] if len(rows) == 2], 10)[0]
+             if u["service"] in ("submission", "smtps")]] if len(rows) == 2])[0]
         equal({u["why"] for u in passed}, {f"no key for {tls.NAME}"}, "why")
         true("sessions passed unseen" in reasons(), reasons())
     finally:

@@ -273,7 +273,7 @@ def a_cut_connection_is_no_end(world, strike, ends, here):
     user = world.user(3)
     if here:
         imap_inside(world, user, world.secure(993, user)).logout()
-        world.ferry.wait_account(user, 30, stage="done", route="local")
+        world.ferry.wait_account(user, stage="done", route="local")
     strict = tls.client_context()
     strict.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     connection = strict.wrap_socket(world.lab.connect(993, world.address(user)),
@@ -287,7 +287,7 @@ def a_cut_connection_is_no_end(world, strike, ends, here):
     except (ssl.SSLError, ConnectionResetError):
         got = None
     equal(got, b"" if ends else None, "an end, not a cut" if ends else "a cut, not an end")
-    wait_until("new connections", lambda: works(world) and works(world), 10, 0.2)
+    wait_until("new connections", lambda: works(world) and works(world), 30, 0.2)
 
 
 def works(world):
@@ -316,7 +316,7 @@ def stalled_handshakes_disturb_nobody(world):
         began = time.monotonic()
         imap_inside(world, user, world.secure(993, user)).logout()
         slowest = max(slowest, time.monotonic() - began)
-    true(slowest < 2, f"a login beside them took {slowest:.1f} s")
+    true(slowest < 10, f"a login beside them took {slowest:.1f} s")
     for connection in stalled:
         connection.close()
     equal(world.secure(993).recv(4), b"* OK", "and afterwards")
@@ -353,7 +353,7 @@ def no_private_key_outside_the_vault(world):
         world.secure(993, context=context).close()
     user = world.user(3)
     imap_inside(world, user, world.secure(993, user)).logout()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     client = imap_inside(world, user, world.secure(993, user))  # its process runs
     needles = {f"{kind} {name}": number for kind, file in zip(
         ("ec", "rsa"), world.ferry.settings["tls"]["key"]) for name, number in numbers_of(file).items()}

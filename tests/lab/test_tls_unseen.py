@@ -52,9 +52,9 @@ def an_unseen_flow_holds_the_switch(world, service, begin):
           [(service, "source", WHY)], "flows")
     see_login(world, user)
     see_login(world, other)  # from elsewhere: nothing holds it
-    world.ferry.wait_account(other, 30, stage="done", route="local")
-    world.ferry.wait_account(user, 30, stage="catching-up")
-    why = wait_until("the reason", lambda: held(world, user), 10, 0.1)
+    world.ferry.wait_account(other, stage="done", route="local")
+    world.ferry.wait_account(user, stage="catching-up")
+    why = wait_until("the reason", lambda: held(world, user), 30, 0.1)
     address = world.address(user)
     true(why.startswith(address) and service in why and WHY in why
          and f"mailferry route {user} local --yes" in why, why)
@@ -65,7 +65,7 @@ def an_unseen_flow_holds_the_switch(world, service, begin):
     true(rows[0] in world.ferry.json("report")["unseen"], "report")
     equal(world.ferry.account(user)["route"], "source", "held")
     client.close()
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     equal(held(world, user), "", "not any more")
 
 
@@ -93,13 +93,13 @@ def the_admin_says_yes(world):
     user = world.user(3)
     client = unseen(world, user)
     see_login(world, user)
-    wait_until("it is held", lambda: held(world, user), 10, 0.1)
+    wait_until("it is held", lambda: held(world, user), 30, 0.1)
     said = world.ferry.ok("route", user, "local")
     true("held: " in said and "local --yes" in said, said)
     world.ferry.settle(1)
     equal(world.ferry.account(user)["route"], "source", "without --yes it stays held")
     world.ferry.ok("route", user, "local", "--yes")
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     client.close()
 
 
@@ -109,7 +109,7 @@ def a_client_that_comes_again_holds_it_too(world):
     for _ in range(2):
         unseen(world, user).logout()
     see_login(world, user)
-    wait_until("the reason", lambda: "comes again and again" in held(world, user), 10, 0.1)
+    wait_until("the reason", lambda: "comes again and again" in held(world, user), 30, 0.1)
     true("`unseen_hold` (3600 s)" in held(world, user), held(world, user))
     equal(world.ferry.account(user)["waits_for"], "", "no log-off would do")
     world.ferry.settle(1)
@@ -120,11 +120,11 @@ def a_client_that_comes_again_holds_it_too(world):
 def whoever_reads_past_us_after_the_switch_is_told_of(world):
     user = world.user(3)
     see_login(world, user)
-    world.ferry.wait_account(user, 30, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
     client = unseen(world, user)
     true(any(user in line and "lives here" in line and WHY in line
              for line in wait_until("status", lambda: [
-                 a for a in world.ferry.json("status")["attention"] if user in a], 10, 0.2)),
+                 a for a in world.ferry.json("status")["attention"] if user in a], 30, 0.2)),
          "attention")
     client.close()
 
@@ -134,11 +134,11 @@ def a_worker_that_dies_holds_nobody(world):
     user = world.user(3)
     client = unseen(world, user)
     see_login(world, user)
-    wait_until("it is held", lambda: held(world, user), 10, 0.1)
+    wait_until("it is held", lambda: held(world, user), 30, 0.1)
     for pid in world.ferry.processes("interceptor")[1:]:
         world.ferry.kill("interceptor", lambda _, pid=pid: pid)
     equal(client.line(), b"", "its flow ends with it")
-    world.ferry.wait_account(user, 40, stage="done", route="local")
+    world.ferry.wait_account(user, stage="done", route="local")
 
 
 @case

@@ -387,7 +387,7 @@ def hosts_of_the_sources_own_network(world):
         equal(done.returncode, 0, done.stdout)
         equal(world.lab.router.run("nft", "flush", "ruleset").returncode, 0, "flush")
         wait_until("they are listened for again", lambda: "table arp mailferry-neighbours" in
-                   world.lab.router.run("nft", "list", "tables").stdout, 15)
+                   world.lab.router.run("nft", "list", "tables").stdout)
         for family in (0, 1):
             reads_at_the_source(world, beside, user, family)
         wait_until("they are told of", lambda: heard(world) == sorted(BESIDE), 30)
@@ -408,7 +408,7 @@ def hosts_of_the_sources_own_network(world):
         many_ask(beside, 64)
         wait_until("it is said that not all are heard", lambda: any(
             "all hosts of the source's own network" in t
-            for t in ferry.json("report")["not_watched"]), 15)
+            for t in ferry.json("report")["not_watched"]))
         true("no room for others" in " ".join(ferry.json("status")["attention"]), "attention")
     for family in ("arp", "ip6"):  # as one that was killed leaves them
         world.lab.router.run("nft", "add", "table", family, "mailferry-neighbours")

@@ -72,7 +72,7 @@ class Upgrades(TlsWorld):
         return {p: self.ferry.processes(p) for p in PROGRAMS}
 
 
-def only_new(world, before, patience=20):
+def only_new(world, before, patience=60):
     """Until no process of before is left."""
     old = {pid for pids in before.values() for pid in pids}
     wait_until("the old programs to end", lambda: not any(
@@ -273,7 +273,7 @@ def it_says_when_the_last_has_gone(world):
         true("go on in the old programs" in command.stdout.readline(), "how many are left")
         true(command.poll() is None, "it waits")
         old.logout()
-        equal(command.wait(20), 0)
+        equal(command.wait(60), 0)
         true(command.stdout.read().endswith("the last old session has ended\n"), "and says so")
     finally:
         command.kill()
@@ -340,9 +340,9 @@ def kill_new(world, program, delay, sign=signal.SIGKILL):
 
 
 def serves(world):
-    wait_until("all programs", world.ferry.programs_run, 20, 0.1)
+    wait_until("all programs", world.ferry.programs_run, 30, 0.1)
     for user in (world.here, world.there):
-        client = wait_until(f"{user} to be served", lambda u=user: in_again(world, u), 20, 0.2)
+        client = wait_until(f"{user} to be served", lambda u=user: in_again(world, u), 30, 0.2)
         client.ok("SELECT INBOX")
         client.logout()
 
