@@ -239,6 +239,31 @@ static void test_ends(void **state)
 	end(&p, false);
 }
 
+/* Anybody could have said it: it is no end, however often one asks. */
+static void test_end_in_handshake(void **state)
+{
+	static const char end_of_13[] = "\x15\x03\x03\x00\x02\x01"; /* and a NUL */
+	struct pair p;
+	int fds[2];
+	char space[16];
+
+	(void)state;
+	contexts(&p, TLS1_3_VERSION);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	p.server = odd(NULL, fds[0], ODD_NONE);
+	assert_int_equal(stream_tls_connect(odd(NULL, fds[1], ODD_NONE), p.client_ctx,
+				 "mail.example.com", &p.client),
+		0);
+	assert_int_equal(stream_connected(p.client), -EINPROGRESS);
+	assert_int_equal(send(fds[0], end_of_13, sizeof(end_of_13), 0), 7);
+	p.client->ops->advance(p.client);
+	assert_true(stream_has_pending(p.client));
+	assert_int_equal(stream_read(p.client, space, sizeof(space)), -EPROTO);
+	assert_int_equal(stream_read(p.client, space, sizeof(space)), -EPROTO);
+	assert_int_equal(stream_connected(p.client), -EPROTO);
+	end(&p, false);
+}
+
 static void test_no_tls(void **state)
 {
 	struct pair p;
@@ -538,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_exchange_forgotten),
 		cmocka_unit_test(test_early_bytes),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_end_in_handshake),
 		cmocka_unit_test(test_no_tls),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_starttls),
