@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The TLS bench: what a handshake, a gigabyte and an idle session cost, in one run.
 
-    tests/bench/tls.py [--build build/release] [--before BUILD] [--kind rsa|ec] [--rounds 3]
+    tests/bench/tls.py [--build build/release] [--before BUILD] [--kinds rsa,ec] [--rounds 3]
 
 Client, router and source as in relay.py, which has the contenders' plain halves; all speak
 TLS 1.3 with X25519, TLS_AES_128_GCM_SHA256 and the same certificate. They take turns;
@@ -14,11 +14,13 @@ medians are printed.
     before       the same, from another build folder (--before)
     read-write   rw_relay.c without TLS: what moving the bytes costs
 
-A handshake is connect, handshake, the first byte of the greeting, close; 32 side by side.
+A handshake is connect, handshake, the first byte of the greeting, close; 32 side by side;
+with a key of RSA 2048, and with one of ECDSA P-256. The rest is measured with the first.
 The limit for a gigabyte is what `openssl speed` says of the cipher, once for each leg, and
 read-write.
 """
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -155,8 +157,13 @@ def haproxy_config(bench, name, threads, address, upstream):
 class TlsBench(Bench):
     def __init__(self, options, folder):
         super().__init__(options, folder)
-        self.certificate, self.key = map(
-            Path, tls.make_certificate(self.folder, "shown", kind=options.kind))
+        self.pairs = {kind: tuple(map(Path, tls.make_certificate(
+            self.folder, f"shown-{kind}", kind=kind))) for kind in options.kinds}
+        self.show(options.kinds[0])
+
+    def show(self, kind):
+        """The certificate of contenders that start from now on."""
+        self.certificate, self.key = self.pairs[kind]
 
     def tls_client(self, contender, *arguments):
         program, port = (("bench_tls", TLS) if contender.legs else ("bench_client", PLAIN))
@@ -203,23 +210,32 @@ class TlsBench(Bench):
             client.stdin.close()
         return each
 
-    def measure(self, contender, legs, options):
-        contender.legs = contender.legs and legs
+    @contextlib.contextmanager
+    def running(self, contender, kind):
+        self.show(kind)
         contender.start(self)
-        result = {}
         try:
             if contender.target == ROUTER:
                 wait_for_port(self.network.client, ROUTER, TLS if contender.legs else PLAIN,
                               contender.daemons[0])
             self.warm(contender)
+            yield
+        finally:
+            contender.stop(self)
+
+    def measure(self, contender, legs, options):
+        contender.legs = contender.legs and legs
+        result = {}
+        with self.running(contender, options.kinds[0]):
             if contender.legs == 1:
-                result.update(self.handshakes(contender, options.handshakes))
+                result[options.kinds[0]] = self.handshakes(contender, options.handshakes)
                 result["idle"] = self.idle_bytes(contender, options.idle)
             answer, cpu = self.spent(contender, "bulk", options.mib)
             result["mb_per_s"] = answer["mb_per_s"]
             result["cpu_s_per_gb"] = cpu / (answer["bytes"] / 1e9)
-        finally:
-            contender.stop(self)
+        for kind in options.kinds[1:] if contender.legs == 1 else ():
+            with self.running(contender, kind):
+                result[kind] = self.handshakes(contender, options.handshakes)
         return result
 
     def warm(self, contender):
@@ -254,22 +270,31 @@ def cipher_seconds_per_gb():
     return 1e9 / speed
 
 
+def print_handshakes(kind, results):
+    print(f"\nhandshakes, {kind}")
+    print(f"{'':12}{'full/s':>8}{'us CPU':>8}{'resumed/s':>11}{'us CPU':>8}")
+    for name, r in results.items():
+        if kind in r:
+            print(f"{name:12}{r[kind]['full']:8.0f}{r[kind]['full_us']:8.0f}"
+                  f"{r[kind]['resumed']:11.0f}{r[kind]['resumed_us']:8.0f}")
+
+
 def print_table(title, results):
     print(f"\n{title}")
-    print(f"{'':12}{'full/s':>8}{'us CPU':>8}{'resumed/s':>11}{'us CPU':>8}{'MB/s':>7}"
-          f"{'CPU s/GB':>10}{'idle KiB':>10}")
+    print(f"{'':12}{'MB/s':>7}{'CPU s/GB':>10}{'idle KiB':>10}")
     for name, r in results.items():
-        hands = "".join(f"{r[k]:{w}.0f}" if k in r else " " * w for k, w in (
-            ("full", 8), ("full_us", 8), ("resumed", 11), ("resumed_us", 8)))
         idle = f"{r['idle'] / 1024:10.1f}" if "idle" in r else ""
-        print(f"{name:12}{hands}{r['mb_per_s']:7.0f}{r['cpu_s_per_gb']:10.2f}{idle}")
+        print(f"{name:12}{r['mb_per_s']:7.0f}{r['cpu_s_per_gb']:10.2f}{idle}")
 
 
-def print_verdict(one, both, cipher):
+def print_verdict(kinds, one, both, cipher):
     ours, nginx = one.get("mailferry"), one.get("nginx")
-    if ours and nginx:
-        print(f"\nhandshakes/s: {ours['full'] / nginx['full']:.2f} of nginx, resumed "
-              f"{ours['resumed'] / nginx['resumed']:.2f} (target: at least 1)")
+    print()
+    for kind in kinds if ours and nginx else ():
+        ratios = {key: ours[kind][key] / nginx[kind][key] for key in ours[kind]}
+        print(f"handshakes/s, {kind}: {ratios['full']:.2f} of nginx, resumed "
+              f"{ratios['resumed']:.2f} (target: at least 1); CPU: {ratios['full_us']:.2f}, "
+              f"{ratios['resumed_us']:.2f}")
     if ours:
         print(f"idle session: {ours['idle'] / 1024:.1f} KiB (target: at most 12)")
     plain = one.get("read-write")
@@ -286,13 +311,19 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=str(ROOT / "build/release"))
     parser.add_argument("--before", help="a build folder to compare with")
-    parser.add_argument("--kind", choices=("rsa", "ec"), default="rsa")
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=["rsa", "ec"])
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--handshakes", type=int, default=4000)
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="names, separated by commas")
     return parser.parse_args()
+
+
+def medians(turns):
+    """Of numbers, and of what is in dictionaries."""
+    return {key: medians([t[key] for t in turns]) if isinstance(value, dict)
+            else statistics.median(t[key] for t in turns) for key, value in turns[0].items()}
 
 
 def rounds(bench, options):
@@ -309,8 +340,7 @@ def rounds(bench, options):
                 print(f"round {turn + 1}: {contender.name} {legs}", file=sys.stderr)
                 turns[legs - 1].setdefault(contender.name, []).append(
                     bench.measure(contender(), legs, options))
-    return [{name: {key: statistics.median(t[key] for t in list_) for key in list_[0]}
-             for name, list_ in t.items()} for t in turns]
+    return [{name: medians(list_) for name, list_ in t.items()} for t in turns]
 
 
 def main():
@@ -330,9 +360,11 @@ def main():
             one, both = rounds(bench, options)
         finally:
             bench.network.remove()
-    print_table(f"TLS with the client ({options.kind})", one)
+    for kind in options.kinds:
+        print_handshakes(kind, one)
+    print_table(f"TLS with the client ({options.kinds[0]})", one)
     print_table("TLS on both legs", both)
-    print_verdict(one, both, cipher_seconds_per_gb())
+    print_verdict(options.kinds, one, both, cipher_seconds_per_gb())
 
 
 if __name__ == "__main__":
