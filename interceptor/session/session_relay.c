@@ -190,8 +190,7 @@ void session_bridge_orphaned(struct session *s)
 		judge(s, RELAY_GOES_ON);
 }
 
-/* OpenSSL's connections are not needed any more: where the kernel can, it does their TLS
-   from now on, and bulk is spliced. */
+/* Where the kernel can, it does their TLS from now on, and bulk is spliced. */
 static bool offload(struct session *s)
 {
 	return stream_starttls_offload(&s->client) != -EIO &&

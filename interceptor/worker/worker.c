@@ -496,8 +496,7 @@ static int set_up(struct worker *w, const struct worker_parts *parts, struct err
 	int r = open_registry(w, err);
 
 	source_tls_prepare(&w->source_tls, w->host.settings);
-	tls_traffic_enable(
-		stream_ktls_probe() == 0 ? TLS_TRAFFIC_KERNEL : TLS_TRAFFIC_HERE);
+	tls_traffic_enable(stream_ktls_probe() == 0);
 	if (r == 0)
 		r = drop_rights(w, err);
 	if (r < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tls/stream_tls.h"
 
-#include "tls/stream_records.h"
 #include "tls/traffic.h"
 
 #include <errno.h>
@@ -208,7 +207,8 @@ static int break_down(struct stream_tls *t)
 	}
 	if (first && t->error)
 		ERR_error_string_n(first, t->error, ERROR_MAX);
-	/* an end without close_notify; our alert may have failed, too */
+	/* OpenSSL's name for an end without close_notify; its alert may have failed, too
+	 */
 	if (ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		t->code = -ECONNRESET;
 	if (!t->code)
@@ -443,43 +443,26 @@ static const struct stream_ops tls_ops = {
 	.free = tls_free,
 };
 
-/* ---- without OpenSSL's connection ---- */
+/* ---- to the kernel ---- */
 
 static bool can_leave(const struct stream_tls *t)
 {
 	return t->state == TLS_OPEN && !t->code && !t->has_shut && !t->at_end &&
-	       !buf_len(&t->early) && !buf_len(&t->out);
-}
-
-static int to_kernel(
-	struct stream *below, const struct tls_traffic_keys *keys, struct stream **ret)
-{
-	struct stream_ktls_keys as_it_takes_them;
-	int r;
-
-	if (!tls_traffic_has_kernel() || below->fd < 0)
-		return -EOPNOTSUPP;
-	tls_traffic_for_kernel(keys, &as_it_takes_them);
-	r = stream_ktls_new(below, &as_it_takes_them, ret);
-	OPENSSL_cleanse(&as_it_takes_them, sizeof(as_it_takes_them));
-	return r;
+	       !buf_len(&t->early) && !buf_len(&t->out) && t->stream.below->fd >= 0;
 }
 
 int stream_tls_offload(struct stream **s)
 {
 	struct stream_tls *t = tls_of(*s);
-	struct tls_traffic_keys keys;
+	struct stream_ktls_keys keys;
 	struct stream *over;
 	int r;
 
 	if ((*s)->ops != &tls_ops || !can_leave(t))
 		return -EOPNOTSUPP;
 	r = tls_traffic_keys(t->ssl, &keys);
-	if (r < 0)
-		return r;
-	r = to_kernel(t->stream.below, &keys, &over);
-	if (r < 0 && r != -EIO)
-		r = stream_records_new(t->stream.below, &keys, &over);
+	if (r == 0)
+		r = stream_ktls_new(t->stream.below, &keys, &over);
 	OPENSSL_cleanse(&keys, sizeof(keys));
 	if (r < 0)
 		return r;

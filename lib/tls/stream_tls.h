@@ -31,11 +31,10 @@ int stream_tls_accept(
 int stream_tls_connect(
 	struct stream *below, SSL_CTX *context, const char *name, struct stream **ret);
 
-/* After the login: OpenSSL's connection is given up. From here on the kernel does its TLS
-   (net/stream_ktls.h), or where it cannot, tls/stream_records.h: *s is freed, and another
+/* From here on the kernel does its TLS (net/stream_ktls.h): *s is freed, and another
    stream with the same owner, of which nothing is wanted yet. -EIO: the connection is
    lost, only to be freed; another -errno: it goes on as it is: something is under way,
-   the cipher is another, tls_traffic_enable() was not called. */
+   the cipher is another, it is not over a socket, tls_traffic_enable() was not called. */
 int stream_tls_offload(struct stream **s);
 
 /* Its SSL, or that of a stream below: to ask what was agreed upon. NULL: none. */

@@ -9,21 +9,30 @@
 #include <openssl/kdf.h>
 #include <string.h>
 
-#define SALT_SIZE 4 /* of the IV; the rest is counted (RFC 5288, 3) */
+#define IV_SIZE 12  /* of all ciphers here */
+#define SALT_SIZE 4 /* of it; the rest is counted (RFC 5288, 3) */
+#define KEY_MAX 32
 #define MASTER_MAX 48
 #define RANDOM_SIZE 32
-#define BLOCK_MAX (2 * (TLS_KEY_MAX + TLS_IV_SIZE))
+#define BLOCK_MAX (2 * (KEY_MAX + IV_SIZE))
+#define SECRET_MAX 48 /* SHA-384 */
 
 /* Belongs to an SSL. */
 struct traffic {
-	unsigned char client_secret[TLS_SECRET_MAX], server_secret[TLS_SECRET_MAX];
+	unsigned char client_secret[SECRET_MAX], server_secret[SECRET_MAX];
 	size_t n_client, n_server; /* TLS 1.3; 0: not there yet */
 	uint64_t sent, received;   /* records, with the keys of today */
 	uint64_t begun;    /* bytes in records of which OpenSSL has seen the head */
 	bool has_new_keys; /* that we do not know */
 };
 
-static void put_gcm_128(union stream_ktls_key *k, const struct tls_direction *d,
+/* One direction's, as both versions give it. */
+struct direction {
+	unsigned char key[KEY_MAX], iv[IV_SIZE];
+	uint64_t records;
+};
+
+static void put_gcm_128(union stream_ktls_key *k, const struct direction *d,
 	const unsigned char *iv, const unsigned char *number)
 {
 	memcpy(k->aes_gcm_128.key, d->key, sizeof(k->aes_gcm_128.key));
@@ -32,7 +41,7 @@ static void put_gcm_128(union stream_ktls_key *k, const struct tls_direction *d,
 	memcpy(k->aes_gcm_128.rec_seq, number, sizeof(k->aes_gcm_128.rec_seq));
 }
 
-static void put_gcm_256(union stream_ktls_key *k, const struct tls_direction *d,
+static void put_gcm_256(union stream_ktls_key *k, const struct direction *d,
 	const unsigned char *iv, const unsigned char *number)
 {
 	memcpy(k->aes_gcm_256.key, d->key, sizeof(k->aes_gcm_256.key));
@@ -41,35 +50,33 @@ static void put_gcm_256(union stream_ktls_key *k, const struct tls_direction *d,
 	memcpy(k->aes_gcm_256.rec_seq, number, sizeof(k->aes_gcm_256.rec_seq));
 }
 
-static void put_chacha(union stream_ktls_key *k, const struct tls_direction *d,
+static void put_chacha(union stream_ktls_key *k, const struct direction *d,
 	const unsigned char *iv, const unsigned char *number)
 {
 	(void)iv;
 	memcpy(k->chacha20_poly1305.key, d->key, sizeof(k->chacha20_poly1305.key));
-	memcpy(k->chacha20_poly1305.iv, d->iv, TLS_IV_SIZE);
+	memcpy(k->chacha20_poly1305.iv, d->iv, IV_SIZE);
 	memcpy(k->chacha20_poly1305.rec_seq, number,
 		sizeof(k->chacha20_poly1305.rec_seq));
 }
 
-static const struct tls_traffic_cipher {
+static const struct cipher {
 	int nid;
-	const char *name;
 	unsigned short number; /* the kernel's */
 	size_t key, iv;        /* iv: of TLS 1.2's key block */
 	size_t len;            /* of the kernel's struct */
-	void (*put)(union stream_ktls_key *k, const struct tls_direction *d,
+	void (*put)(union stream_ktls_key *k, const struct direction *d,
 		const unsigned char *iv, const unsigned char *number);
 } ciphers[] = {
-	{ NID_aes_128_gcm, "AES-128-GCM", TLS_CIPHER_AES_GCM_128, 16, SALT_SIZE,
+	{ NID_aes_128_gcm, TLS_CIPHER_AES_GCM_128, 16, SALT_SIZE,
 		sizeof(struct tls12_crypto_info_aes_gcm_128), put_gcm_128 },
-	{ NID_aes_256_gcm, "AES-256-GCM", TLS_CIPHER_AES_GCM_256, 32, SALT_SIZE,
+	{ NID_aes_256_gcm, TLS_CIPHER_AES_GCM_256, 32, SALT_SIZE,
 		sizeof(struct tls12_crypto_info_aes_gcm_256), put_gcm_256 },
-	{ NID_chacha20_poly1305, "ChaCha20-Poly1305", TLS_CIPHER_CHACHA20_POLY1305, 32,
-		TLS_IV_SIZE, sizeof(struct tls12_crypto_info_chacha20_poly1305),
-		put_chacha },
+	{ NID_chacha20_poly1305, TLS_CIPHER_CHACHA20_POLY1305, 32, IV_SIZE,
+		sizeof(struct tls12_crypto_info_chacha20_poly1305), put_chacha },
 };
 
-static const struct tls_traffic_cipher *cipher_of(const SSL *ssl)
+static const struct cipher *cipher_of(const SSL *ssl)
 {
 	int nid = SSL_CIPHER_get_cipher_nid(SSL_get_current_cipher(ssl));
 
@@ -135,11 +142,11 @@ static struct traffic *traffic_of(const SSL *ssl)
 	return SSL_get_ex_data(ssl, traffic_index());
 }
 
-static size_t unhex(struct str text, unsigned char ret[static TLS_SECRET_MAX])
+static size_t unhex(struct str text, unsigned char ret[static SECRET_MAX])
 {
 	size_t n = 0;
-	bool ok = text.len <= 2 * TLS_SECRET_MAX &&
-	          OPENSSL_hexstr2buf_ex(ret, TLS_SECRET_MAX, &n, text.ptr, '\0');
+	bool ok = text.len <= 2 * SECRET_MAX &&
+	          OPENSSL_hexstr2buf_ex(ret, SECRET_MAX, &n, text.ptr, '\0');
 
 	ERR_clear_error();
 	return ok ? n : 0;
@@ -163,23 +170,18 @@ static void on_secret(const SSL *ssl, const char *line)
 	}
 }
 
-static enum tls_traffic_use used;
+static bool is_enabled;
 
-void tls_traffic_enable(enum tls_traffic_use use)
+void tls_traffic_enable(bool enabled)
 {
-	used = use;
-}
-
-bool tls_traffic_has_kernel(void)
-{
-	return used == TLS_TRAFFIC_KERNEL;
+	is_enabled = enabled;
 }
 
 int tls_traffic_attach(SSL *ssl)
 {
 	struct traffic *t;
 
-	if (used == TLS_TRAFFIC_OFF)
+	if (!is_enabled)
 		return 0;
 	t = OPENSSL_zalloc(sizeof(*t));
 	if (!t || !SSL_set_ex_data(ssl, traffic_index(), t)) {
@@ -232,30 +234,21 @@ static bool expand(const char *digest, const unsigned char *secret, size_t n,
 	return derive("TLS13-KDF", params, space, len);
 }
 
-static bool derive_13(const struct tls_traffic_keys *k, const unsigned char *secret,
-	size_t n, struct tls_direction *d)
+static bool derive_13(const struct traffic *t, const struct cipher *cipher,
+	const char *digest, struct direction *client, struct direction *server)
 {
-	memmove(d->secret, secret, n);
-	d->n_secret = n;
-	return n && expand(k->digest, d->secret, n, "key", d->key, k->cipher->key) &&
-	       expand(k->digest, d->secret, n, "iv", d->iv, TLS_IV_SIZE);
-}
-
-bool tls_traffic_next(const struct tls_traffic_keys *k, struct tls_direction *d)
-{
-	unsigned char next[TLS_SECRET_MAX];
-	bool ok = expand(k->digest, d->secret, d->n_secret, "traffic upd", next,
-			  d->n_secret) &&
-	          derive_13(k, next, d->n_secret, d);
-
-	OPENSSL_cleanse(next, sizeof(next));
-	d->records = 0;
-	return ok;
+	return t->n_client && t->n_server &&
+	       expand(digest, t->client_secret, t->n_client, "key", client->key,
+		       cipher->key) &&
+	       expand(digest, t->client_secret, t->n_client, "iv", client->iv, IV_SIZE) &&
+	       expand(digest, t->server_secret, t->n_server, "key", server->key,
+		       cipher->key) &&
+	       expand(digest, t->server_secret, t->n_server, "iv", server->iv, IV_SIZE);
 }
 
 /* RFC 5246, 6.3: both keys, then both IVs. */
-static void cut_block(const struct tls_traffic_cipher *cipher, const unsigned char *block,
-	struct tls_direction *client, struct tls_direction *server)
+static void cut_block(const struct cipher *cipher, const unsigned char *block,
+	struct direction *client, struct direction *server)
 {
 	memcpy(client->key, block, cipher->key);
 	memcpy(server->key, block + cipher->key, cipher->key);
@@ -264,8 +257,8 @@ static void cut_block(const struct tls_traffic_cipher *cipher, const unsigned ch
 	memcpy(server->iv, block + cipher->iv, cipher->iv);
 }
 
-static bool derive_12(const SSL *ssl, const struct tls_traffic_cipher *cipher,
-	const char *digest, struct tls_direction *client, struct tls_direction *server)
+static bool derive_12(const SSL *ssl, const struct cipher *cipher, const char *digest,
+	struct direction *client, struct direction *server)
 {
 	static const char label[] = "key expansion";
 	unsigned char master[MASTER_MAX], block[BLOCK_MAX];
@@ -301,16 +294,17 @@ static void put_number(unsigned char space[static 8], uint64_t number)
 /* TLS 1.2 with GCM sends eight bytes of each nonce, which the kernel counts from `iv` on.
    Those that OpenSSL has sent began at a random place: none of them comes again but once
    in 2^64 divided by the records of a connection. */
-static void put(const struct tls_traffic_keys *k, const struct tls_direction *d,
+static void put(const struct cipher *cipher, int version, const struct direction *d,
 	union stream_ktls_key *ret)
 {
 	unsigned char number[8];
 
 	put_number(number, d->records);
 	memset(ret, 0, sizeof(*ret));
-	ret->info.version = k->is_12 ? TLS1_2_VERSION : TLS1_3_VERSION;
-	ret->info.cipher_type = k->cipher->number;
-	k->cipher->put(ret, d, k->is_12 ? number : d->iv + SALT_SIZE, number);
+	ret->info.version = (unsigned short)version;
+	ret->info.cipher_type = cipher->number;
+	cipher->put(
+		ret, d, version == TLS1_3_VERSION ? d->iv + SALT_SIZE : number, number);
 }
 
 static bool is_between_records(const struct traffic *t, const SSL *ssl)
@@ -326,63 +320,33 @@ static bool has_short_records(const SSL *ssl)
 	       TLSEXT_max_fragment_length_DISABLED;
 }
 
-static bool derive_keys(
-	const SSL *ssl, const struct traffic *t, struct tls_traffic_keys *k)
-{
-	struct tls_direction *client = k->is_server ? &k->receive : &k->send;
-	struct tls_direction *server = k->is_server ? &k->send : &k->receive;
-
-	if (k->is_12)
-		return derive_12(ssl, k->cipher, k->digest, client, server);
-	return derive_13(k, t->client_secret, t->n_client, client) &&
-	       derive_13(k, t->server_secret, t->n_server, server);
-}
-
-int tls_traffic_keys(SSL *ssl, struct tls_traffic_keys *ret)
+int tls_traffic_keys(SSL *ssl, struct stream_ktls_keys *ret)
 {
 	const struct traffic *t = traffic_of(ssl);
-	struct tls_traffic_keys k = { .cipher = cipher_of(ssl) };
+	const struct cipher *cipher = cipher_of(ssl);
+	struct direction client = { 0 }, server = { 0 };
+	bool is_server = SSL_is_server(ssl), ok;
 	int version = SSL_version(ssl);
-	bool ok;
+	const char *digest;
 
 	if (t && !is_between_records(t, ssl))
 		return -EAGAIN;
-	if (!t || !k.cipher || t->has_new_keys || has_short_records(ssl) ||
+	if (!t || !cipher || t->has_new_keys || has_short_records(ssl) ||
 		(version != TLS1_2_VERSION && version != TLS1_3_VERSION))
 		return -EOPNOTSUPP;
-	k.is_server = SSL_is_server(ssl);
-	k.is_12 = version == TLS1_2_VERSION;
-	k.digest = EVP_MD_get0_name(
+	digest = EVP_MD_get0_name(
 		SSL_CIPHER_get_handshake_digest(SSL_get_current_cipher(ssl)));
-	k.send.records = t->sent;
-	k.receive.records = t->received;
-	ok = derive_keys(ssl, t, &k);
-	if (ok)
-		*ret = k;
-	OPENSSL_cleanse(&k, sizeof(k));
+	client.records = is_server ? t->received : t->sent;
+	server.records = is_server ? t->sent : t->received;
+	ok = version == TLS1_3_VERSION ? derive_13(t, cipher, digest, &client, &server)
+	                               : derive_12(ssl, cipher, digest, &client, &server);
+	if (ok) {
+		put(cipher, version, is_server ? &server : &client, &ret->send);
+		put(cipher, version, is_server ? &client : &server, &ret->receive);
+		ret->len = cipher->len;
+	}
+	OPENSSL_cleanse(&client, sizeof(client));
+	OPENSSL_cleanse(&server, sizeof(server));
 	ERR_clear_error();
 	return ok ? 0 : -EOPNOTSUPP;
-}
-
-void tls_traffic_for_kernel(
-	const struct tls_traffic_keys *keys, struct stream_ktls_keys *ret)
-{
-	put(keys, &keys->send, &ret->send);
-	put(keys, &keys->receive, &ret->receive);
-	ret->len = keys->cipher->len;
-}
-
-const char *tls_traffic_cipher_name(const struct tls_traffic_cipher *cipher)
-{
-	return cipher->name;
-}
-
-size_t tls_traffic_key_len(const struct tls_traffic_cipher *cipher)
-{
-	return cipher->key;
-}
-
-bool tls_traffic_shows_nonce(const struct tls_traffic_keys *keys)
-{
-	return keys->is_12 && keys->cipher->iv == SALT_SIZE;
 }

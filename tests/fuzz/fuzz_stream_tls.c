@@ -2,8 +2,7 @@
 /*
  * Both ends of TLS, joined by a wire that the input drives: it passes bytes on, spoils
  * them, puts others in, cuts and blocks it, answers for the private key or does not, and
- * lets both sides write, read and end in any order, and leave OpenSSL's connection for
- * stream_records when they can.
+ * lets both sides write, read and end in any order.
  *
  * What one end reads is what the other has written, from the first byte on, whatever
  * happens to the wire; and it reads an end only when the other has said one.
@@ -16,7 +15,6 @@
 #include "support/odd_stream.h"
 #include "tls/remote_key.h"
 #include "tls/stream_tls.h"
-#include "tls/traffic.h"
 
 #include <errno.h>
 #include <openssl/x509.h>
@@ -86,7 +84,6 @@ static void prepare(void)
 
 	if (shared.library)
 		return;
-	tls_traffic_enable(TLS_TRAFFIC_HERE);
 	shared.signer = (struct tls_signer){ ask, forget };
 	shared.key = EVP_EC_gen("P-256");
 	x = certificate(shared.key);
@@ -225,8 +222,6 @@ static struct str step(struct end *e, struct end *other, unsigned op, struct str
 			odd_break(e->below, -ECONNRESET);
 		else if (n > 240)
 			odd_end(e->below);
-		else if (n > 200)
-			(void)stream_tls_offload(&e->tls);
 		else
 			sign();
 	}

@@ -129,7 +129,7 @@ static void client_leaves(struct client *c)
 static void begin(struct worker_test *b, struct client *c)
 {
 	kernel_tls_forget();
-	tls_traffic_enable(TLS_TRAFFIC_KERNEL);
+	tls_traffic_enable(true);
 	client_connects(b, c);
 }
 

@@ -111,7 +111,7 @@ void pair_disconnect(struct pair *p)
 void pair_begin(struct pair *p, const struct kind *k)
 {
 	kernel_tls_forget();
-	tls_traffic_enable(TLS_TRAFFIC_KERNEL);
+	tls_traffic_enable(true);
 	pair_contexts(p, k);
 	pair_connect(p);
 }
@@ -122,7 +122,7 @@ void pair_end(struct pair *p)
 	SSL_SESSION_free(p->ticket);
 	SSL_CTX_free(p->server_ctx);
 	SSL_CTX_free(p->client_ctx);
-	tls_traffic_enable(TLS_TRAFFIC_OFF);
+	tls_traffic_enable(false);
 }
 
 void pair_offload(struct stream **s, const char *name)

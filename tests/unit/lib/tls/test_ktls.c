@@ -224,7 +224,7 @@ static void test_starttls(void **state)
 
 	(void)state;
 	kernel_tls_forget();
-	tls_traffic_enable(TLS_TRAFFIC_KERNEL);
+	tls_traffic_enable(true);
 	pair_contexts(&p, &kinds[0]);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	assert_int_equal(stream_starttls_connect(pair_plain(fds[1]), p.client_ctx, NULL,
