@@ -227,19 +227,24 @@ static void print_list(const json_t *found, const struct printed *p, FILE *to)
 			total - (json_int_t)n);
 }
 
-/* What cannot be seen is said, since nothing is no proof. */
+/* What cannot be seen is said, since nothing is no proof; and what a look that failed has
+   not heard of may be shown. */
 static void print_unseen(const json_t *found, FILE *to)
 {
-	static const char *const what[] = { "shared folders (no NAMESPACE)",
-		"who sees its folders (no ACL)", "a quota (no QUOTA)" };
+	static const char *const what[] = { "shared folders", "who sees its folders",
+		"a quota" };
+	static const char *const by[] = { " (no NAMESPACE)", " (no ACL)", " (no QUOTA)" };
 	const json_t *shows = json_object_get(found, "shows");
-	bool any = false;
+	bool failed = output_text(found, "error").len, any = false;
 
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
 		if (json_is_true(json_object_get(shows, shown[i])))
 			continue;
-		(void)fprintf(
-			to, "%s%s", any ? ", " : "  the source does not show: ", what[i]);
+		(void)fprintf(to, "%s%s%s",
+			any      ? ", "
+			: failed ? "  not known: "
+				 : "  the source does not show: ",
+			what[i], failed ? "" : by[i]);
 		any = true;
 	}
 	if (any)

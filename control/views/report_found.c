@@ -392,7 +392,8 @@ static void remark_unseen(struct report *p)
 		report_say(p->remarks,
 			"%" PRIu64
 			" accounts were not looked at yet, and the look at %" PRIu64
-			" failed (`account USER`): what they have besides mail is not known",
+			" failed (`account USER`): what they have besides mail is not known, or "
+			"as of a look before",
 			l->none, l->failed);
 	if (l->no_namespace || l->no_acl || l->no_quota)
 		report_say(p->remarks,

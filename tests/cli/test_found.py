@@ -87,19 +87,24 @@ def test_more_limits_than_are_listed(house):
 
 
 def test_what_is_not_seen_is_not_absent(house):
-    for user in ("alice", "bob", "carol"):
+    for user in ("alice", "bob", "carol", "dora"):
         house.tool("capture", user, "secret")
     found(house, "alice", "{}")
     found(house, "bob", "", "the source \x1b[2J has closed")
+    found(house, "dora", looked(shares=[{"folder": "INBOX", "who": "bob", "rights": "lr"}],
+                                shares_total=1), "it was cut, after a look before")
     told = json.loads(house.good("report", "--json"))
     remarks = " ".join(told["remarks"])
-    for words in ("1 accounts were not looked at yet, and the look at 1 failed",
+    for words in ("1 accounts were not looked at yet, and the look at 2 failed",
+                  "not known, or as of a look before", "1 account lets others",
                   "shared folders of 1 accounts (no NAMESPACE)", "(no ACL), quotas of 1"):
         expect(words in remarks, f"{words}: {told['remarks']}")
     expect(json.loads(house.good("account", "carol", "--json"))["found"] is None, "carol")
     text = house.good("account", "alice")
     expect("the source does not show: shared folders (no NAMESPACE)" in text, text)
-    expect("\x1b" not in house.good("account", "bob"), "bob")
+    text = house.good("account", "bob")
+    expect("\x1b" not in text and "does not show" not in text
+           and "not known: shared folders, who sees its folders, a quota" in text, text)
 
 
 def test_what_a_broken_process_has_noted(house):
