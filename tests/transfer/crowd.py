@@ -9,6 +9,7 @@ from mini_server import Folder, ImapSession, MiniServer
 
 PIECE = 4096
 ESTABLISHED = 1  # of TCP_INFO
+TICK = 0.02  # s
 
 
 class Meter:
@@ -34,6 +35,21 @@ class Meter:
                 now_in -= window.popleft()[1]
             most = max(most, now_in)
         return most
+
+
+class Pulse:
+    """late: the longest that this process did not run, in s. What came meanwhile is counted in
+    the moment after it."""
+
+    def __init__(self):
+        self.late = 0
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self):
+        while True:
+            began = time.monotonic()
+            time.sleep(TICK)
+            self.late = max(self.late, time.monotonic() - began - TICK)
 
 
 class Metered:
@@ -83,6 +99,7 @@ class CrowdServer(MiniServer):
         self.logged_in = []  # (when, user), taken or not
         self.meters = {what: Meter() for what in ("logins", "messages", "bytes")}
         self.open_now, self.open_most = [], 0
+        self.pulse = Pulse()
         super().__init__()
 
     def add(self, user, sizes):
