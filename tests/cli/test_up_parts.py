@@ -110,6 +110,7 @@ def test_unwatched(house):
     stop(processes["rules"])
     # whoever moves while it starts: closed before the others answer
     stop(processes["interceptor"])
+    stop(processes["transfer"])  # it would take alice's store before her move is noted
     since = len(house.log())
     house.start(house.mailferry, "-c", str(house.config), "up", "rules")
     time.sleep(0.5)  # it looks ten times a second
