@@ -12,6 +12,12 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+struct plain {
+	struct stream stream;
+	struct opening *opening; /* of what goes first; NULL: nothing, or it has gone */
+	bool waits;              /* the last bytes were written with `more` */
+};
+
 static ssize_t plain_read(struct stream *s, void *space, size_t size)
 {
 	ssize_t n;
@@ -30,6 +36,8 @@ static ssize_t plain_write(struct stream *s, struct str bytes, bool more)
 		n = send(s->fd, bytes.ptr, bytes.len,
 			MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		((struct plain *)s)->waits = more;
 	return n < 0 ? -errno : n;
 }
 
@@ -95,6 +103,7 @@ static int plain_connected(struct stream *s)
 
 static void plain_shutdown(struct stream *s, int how)
 {
+	((struct plain *)s)->waits = false;
 	(void)shutdown(s->fd, how); /* ENOTCONN: it is gone already */
 }
 
@@ -102,18 +111,18 @@ static int plain_share(struct stream *s)
 {
 	int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 
+	((struct plain *)s)->waits = false; /* its end is another's */
 	return fd < 0 ? -errno : fd;
 }
 
-struct plain {
-	struct stream stream;
-	struct opening *opening; /* of what goes first; NULL: nothing, or it has gone */
-};
-
+/* With unread bytes in the socket close() is a reset, and what waits would be thrown
+   away. */
 static void plain_free(struct stream *s)
 {
 	struct plain *p = (struct plain *)s;
 
+	if (p->waits)
+		plain_shutdown(s, SHUT_WR);
 	free(p->opening);
 	free(p);
 }

@@ -431,6 +431,36 @@ static void test_end_in_packet(void **state)
 	bench_fini(&b);
 }
 
+/* The source has hung up while the client still sends: its last word is heard. */
+static void test_last_word(void **state)
+{
+	struct pollfd last = { .events = POLLRDHUP }, more = { .events = POLLIN };
+	struct bench b;
+	char c = 0;
+
+	(void)state;
+	bench_init(&b, PLAIN, tcp_pair, STR_LIT(""), STR_LIT(""));
+	last.fd = b.source->fd;
+	more.fd = b.client->fd;
+	assert_int_equal(write(b.right, "x", 1), 1);
+	assert_int_equal(shutdown(b.right, SHUT_WR), 0);
+	assert_int_equal(poll(&last, 1, -1), 1);
+	stream_shutdown(b.source, SHUT_WR); /* a reset would come too late for this */
+	assert_int_equal(write(b.left, "y", 1), 1);
+	assert_int_equal(poll(&more, 1, -1), 1);
+	note(&b, relay_event(&b.relay, b.client, UV_READABLE, 0, 0));
+	assert_int_equal(b.relay.up.state, WAY_CUT);
+	assert_int_equal(write(b.left, "z", 1), 1);
+	assert_int_equal(poll(&more, 1, -1), 1);
+	note(&b, relay_event(&b.relay, b.source, UV_READABLE | UV_DISCONNECT, 0, 0));
+	assert_true(b.over);
+	stream_free(b.client);
+	b.client = NULL;
+	assert_int_equal(read_wait(b.left, &c), 1);
+	assert_int_equal(c, 'x');
+	bench_fini(&b);
+}
+
 /* A reset ends both directions, whichever side it comes from; the other side is not told
    an end: its owner closes it, and with TLS that is a cut. */
 static void reset(int kind, bool by_client)
@@ -529,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_end_with_bytes),
 		cmocka_unit_test(test_end_in_packet),
+		cmocka_unit_test(test_last_word),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_between_lines),
