@@ -112,7 +112,7 @@ struct host_ops {
 	/* The source was asked about that recipient; for `mailferry report`. */
 	void (*count_recipient)(struct host *h, const struct smtp_address *to,
 		struct str client, bool accepted);
-	/* What it said yes to lately (smtp/source_answers.h); forget: it does not now. */
+	/* What it said yes to lately (shared/source_answers.h); forget: not now. */
 	bool (*source_agreed)(struct host *h, struct str question);
 	void (*note_source_agreed)(struct host *h, struct str question);
 	void (*forget_source_agreed)(struct host *h, struct str question);

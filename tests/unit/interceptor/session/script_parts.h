@@ -42,7 +42,7 @@ struct script {
 	bool mailstore_is_away;
 	bool room_is_told; /* by a line, else there is room */
 	int counted, relayed, mail_waiting;
-	struct source_answers *answers; /* smtp/source_answers.h */
+	struct source_answers *answers; /* shared/source_answers.h */
 	char room_id[64];               /* asked, and not answered yet; "": none */
 	char told[512], mail_text[512], mail_ids[4][64];
 };
