@@ -36,9 +36,10 @@ static void check_clean(const struct scene *s)
 			abort();
 }
 
+/* As RFC 9051 writes it; a number of ten digits may be none. */
 static bool is_expunge(struct str response)
 {
-	size_t digits = 0, end;
+	size_t digits = 0;
 
 	response = str_skip(response, 2);
 	if (str_istarts(response, STR_LIT("VANISHED ")))
@@ -47,11 +48,9 @@ static bool is_expunge(struct str response)
 		response.ptr[digits] <= '9')
 		digits++;
 	response = str_skip(response, digits);
-	for (end = 0; end < response.len && response.ptr[end] != '\r' &&
-		      response.ptr[end] != '\n';)
-		end++;
-	response = str_trim(str_take(response, end));
-	return digits && str_ieq(response, STR_LIT("EXPUNGE"));
+	return digits && digits < 10 &&
+	       (str_istarts(response, STR_LIT(" EXPUNGE\r")) ||
+		       str_istarts(response, STR_LIT(" EXPUNGE\n")));
 }
 
 /* What goes on to the client while it crosses are whole responses. */
