@@ -249,11 +249,11 @@ static void close_politely(struct session *s)
 {
 	if (s->memory && buf_len(&s->memory->to_client))
 		return;
+	stream_shutdown(s->client, SHUT_WR);
 	if (s->client_ended) {
 		session_close(s, s->why);
 		return;
 	}
-	stream_shutdown(s->client, SHUT_WR);
 	session_set_state(s, SESSION_LINGERING);
 }
 

@@ -261,11 +261,12 @@ static enum pump move_bytes(
 	return p;
 }
 
-/* The end of file goes on, unless both sockets are closed in a moment anyway: a
-   connection that broke has no end that could go on (TLS says so: close_notify). */
+/* The end of file goes on, also when both sockets are closed in a moment: TLS says it
+   (close_notify). A connection that broke has none, and one that takes nothing any more
+   may have broken. */
 static void pass_end(struct relay_way *w, const struct relay_way *back)
 {
-	if (!is_over(back) && !w->is_broken)
+	if (!w->is_broken && back->state != WAY_CUT)
 		stream_shutdown(w->to, SHUT_WR);
 	w->state = WAY_DONE;
 }

@@ -85,6 +85,9 @@ static const struct script_row implicit[] = {
 	{ "a key, and no name asked for", SERVICE_IMAPS, NULL,
 		{ "let keys be here", "H -", "handshake", "t * OK ready", "T a NOOP",
 			"t a OK NOOP completed.", "unseen 0" } },
+	{ "a key, and the client ends its side", SERVICE_IMAPS, NULL,
+		{ "let keys be here", OURS, "handshake", "t * OK ready",
+			"client says its end", "state gone", "client is told the end" } },
 	{ "a key, and the client breaks in the handshake", SERVICE_IMAPS, NULL,
 		{ "let keys be here", OURS, "client breaks", LOST } },
 };

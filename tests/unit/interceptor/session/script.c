@@ -202,6 +202,8 @@ static const struct event {
 	{ "client reads", do_client_reads },
 	{ "more than fits", do_more_than_fits },
 	{ "handshake", script_tls_handshake },
+	{ "client says its end", script_tls_says_end },
+	{ "client is told the end", script_tls_is_told_end },
 	{ "quiesce", script_quiesce },
 	{ "quiesce by force", script_quiesce_by_force },
 	{ "quiesce live", script_quiesce_live },

@@ -60,6 +60,8 @@ void script_call(struct script *s);
 /* script_tls.c */
 int script_tls_context(struct script *s, const char *name, SSL_CTX **ret);
 void script_tls_handshake(struct script *s);
+void script_tls_says_end(struct script *s);
+void script_tls_is_told_end(struct script *s);
 /* A line of TLS (script.h); false: it is none. */
 bool script_tls_words(struct script *s, char kind, const char *name, struct str text);
 void script_tls_end(struct script *s); /* of a run */

@@ -135,6 +135,20 @@ void script_tls_handshake(struct script *s)
 		FAIL(s, "it does not come about");
 }
 
+/* close_notify: it still reads. */
+void script_tls_says_end(struct script *s)
+{
+	(void)SSL_shutdown(s->tls->client);
+	send_all(s, NULL);
+}
+
+void script_tls_is_told_end(struct script *s)
+{
+	receive_all(s);
+	if (!(SSL_get_shutdown(s->tls->client) & SSL_RECEIVED_SHUTDOWN))
+		FAIL(s, "it was cut off");
+}
+
 static void hears(struct script *s, struct str wanted)
 {
 	struct str got;

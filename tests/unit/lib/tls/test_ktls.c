@@ -158,6 +158,7 @@ static void test_relay(void **state)
 	assert_int_equal(recv(fds[1], got, 1, 0), 0);
 	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
 	assert_int_equal(relay_event(&relay, source, UV_READABLE, 0, 1), RELAY_OVER);
+	assert_int_equal(stream_read(p.client, got, 1), 0);
 	relay_fini(&relay);
 	relay_shared_fini(&shared);
 	stream_free(source);
