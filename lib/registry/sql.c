@@ -289,9 +289,8 @@ const char *const registry_statements[SQL_COUNT] = {
 		" count, open) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
 		" ON CONFLICT DO UPDATE SET last_at = max(last_at, excluded.last_at),"
 		" count = count + excluded.count, open = excluded.open",
-	/* ?1 < 0: of all workers */
-	[SQL_UNSEEN_OVER] = "UPDATE unseen SET open = 0, last_at = max(last_at, ?2)"
-			    " WHERE open > 0 AND (?1 < 0 OR worker = ?1)",
+	[SQL_UNSEEN_OVER] = "UPDATE unseen SET open = 0, last_at = max(last_at, ?3)"
+			    " WHERE open > 0 AND worker BETWEEN ?1 AND ?2",
 	/* who comes by as many names as there are drives out neither another client that
 	   may be somebody's, nor what says that one comes again */
 	[SQL_FORGET_UNSEEN] = "DELETE FROM unseen WHERE open = 0 AND (last_at < ?1 OR"

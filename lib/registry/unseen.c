@@ -6,8 +6,6 @@
 
 #include <errno.h>
 
-#define ALL_WORKERS (-1)
-
 /* ---- written by the workers ---- */
 
 static int write_row(
@@ -58,16 +56,22 @@ int registry_forget_unseen(struct registry *r, struct error *err)
 		err);
 }
 
-int registry_unseen_over(struct registry *r, unsigned worker, struct error *err)
+static int set_over(struct registry *r, unsigned first, unsigned last, struct error *err)
 {
 	return sql_run(r->db, SQL_UNSEEN_OVER,
-		SQL_VALUES(sql_number(worker), sql_number(clock_wall_ms())), err);
+		SQL_VALUES(
+			sql_number(first), sql_number(last), sql_number(clock_wall_ms())),
+		err);
+}
+
+int registry_unseen_over(struct registry *r, unsigned worker, struct error *err)
+{
+	return set_over(r, worker, worker, err);
 }
 
 int registry_unseen_all_over(struct registry *r, struct error *err)
 {
-	return sql_run(r->db, SQL_UNSEEN_OVER,
-		SQL_VALUES(sql_signed(ALL_WORKERS), sql_number(clock_wall_ms())), err);
+	return set_over(r, 0, UNSEEN_DIRECT_WORKER - 1, err);
 }
 
 /* ---- read ---- */

@@ -57,7 +57,8 @@ int registry_write_unseen(struct registry *r, unsigned worker, const struct unse
 int registry_forget_unseen(struct registry *r, struct error *err);
 /* The worker is gone, or begins, and with it all that was open. */
 int registry_unseen_over(struct registry *r, unsigned worker, struct error *err);
-/* Likewise all workers. */
+/* Likewise all workers. What goes past us does not end with them: who writes of it looks
+   for it. */
 int registry_unseen_all_over(struct registry *r, struct error *err);
 
 /* Those that were there since then; what is open first, then the newest. */

@@ -120,6 +120,12 @@ static void test_workers(void **state)
 	see(t, 7, "192.0.2.1", "imaps", 0, 1, 1);
 	NO_ERROR(registry_unseen_all_over(t->r, &t->err));
 	assert_int_equal(registry_is_held(t->r, alice, 0, &t->arena, &by, &t->err), 0);
+	/* what goes past us does not end with them */
+	see(t, UNSEEN_DIRECT_WORKER, UNSEEN_DIRECT, "imap", 0, 1, 1);
+	NO_ERROR(registry_unseen_all_over(t->r, &t->err));
+	assert_int_equal(registry_is_held(t->r, alice, 0, &t->arena, &by, &t->err), 1);
+	NO_ERROR(registry_unseen_over(t->r, UNSEEN_DIRECT_WORKER, &t->err));
+	assert_int_equal(registry_is_held(t->r, alice, 0, &t->arena, &by, &t->err), 0);
 }
 
 /* Between the quiesce and the arrival: alice has switched just now. */
