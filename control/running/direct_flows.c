@@ -120,14 +120,20 @@ static bool has_own(const struct counting *c, const struct own *key)
 				  compare_own) != NULL;
 }
 
+/* One that begins only later began before the clock was set back. */
+static bool is_young(const struct counting *c, const struct linked_flow *f)
+{
+	return f->started_ms && f->started_ms + YOUNG_MS > c->now &&
+	       f->started_ms <= clock_wall_ms();
+}
+
 /* Asked for before the tracked connections are: what is ours and not young is there. */
 static bool is_own(const struct counting *c, const struct linked_flow *f)
 {
 	struct own key = own_key(&f->client), any_port = key;
 
 	any_port.port = 0;
-	return (f->started_ms && c->now < f->started_ms + YOUNG_MS) || has_own(c, &key) ||
-	       has_own(c, &any_port);
+	return is_young(c, f) || has_own(c, &key) || has_own(c, &any_port);
 }
 
 /* ---- past us ---- */
@@ -275,7 +281,7 @@ static int look(struct direct_flows *d, const struct ruleset *rules, struct erro
 void direct_flows_tick(
 	struct direct_flows *d, const struct ruleset *rules, uint64_t now_ms)
 {
-	struct error err;
+	struct error err = { 0 };
 	uint64_t rest;
 	int code;
 
@@ -286,7 +292,8 @@ void direct_flows_tick(
 	if (code == 0 && (d->any || d->stays_open || admits_any(rules)))
 		code = look(d, rules, &err);
 	if (code < 0)
-		log_warning(NULL, "direct-flows", "error=\"%s\"", err.text);
+		log_warning(NULL, "direct-flows", "error=\"%s\"",
+			err.text[0] ? err.text : strerror(-code));
 	rest = (clock_monotonic_ms() - now_ms) * REST;
 	d->look_at = now_ms + (rest > LOOK_MS ? rest : LOOK_MS);
 }
