@@ -108,8 +108,11 @@ static int print_held(struct control *c, struct registry *r, const struct accoun
 		return 0;
 	code = held_list_gather(r, &c->settings, &held, &c->err);
 	why = held_list_why(&held, a->name);
-	if (code == 0 && why.len)
-		(void)printf("held: %.*s\n", STR_ARG(why));
+	if (code == 0 && why.len) {
+		(void)fputs("held: ", stdout);
+		output_clean(why, stdout);
+		(void)putchar('\n');
+	}
 	held_list_fini(&held);
 	return code;
 }

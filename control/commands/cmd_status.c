@@ -204,9 +204,13 @@ static void print_unseen(const struct status *s)
 	for (size_t i = 0; i < n && i < UNSEEN_SHOWN_MAX; i++) {
 		const json_t *u = json_array_get(s->unseen, i);
 
-		(void)printf("%s%s from %s, unseen: %s (%lld now, %lld in all)\n",
-			i ? "            " : "unseen      ", text_of(u, "service"),
-			text_of(u, "client"), text_of(u, "why"),
+		(void)fputs(i ? "            " : "unseen      ", stdout);
+		output_text_clean(u, "service", stdout);
+		(void)fputs(" from ", stdout);
+		output_text_clean(u, "client", stdout);
+		(void)fputs(", unseen: ", stdout);
+		output_text_clean(u, "why", stdout);
+		(void)printf(" (%lld now, %lld in all)\n",
 			json_integer_value(json_object_get(u, "open")),
 			json_integer_value(json_object_get(u, "count")));
 	}

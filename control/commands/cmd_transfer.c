@@ -61,6 +61,13 @@ static bool waits_for_its_user(const struct account *a)
 	return a->stage == STAGE_CATCHING_UP && account_needs_master(a);
 }
 
+static bool say_waits(const struct account *a)
+{
+	output_clean(a->name, stderr);
+	return fprintf(stderr, " is copied, and waits for %.*s\n",
+		       STR_ARG(account_waits_for(a))) > 0;
+}
+
 static bool is_over(const struct account *a)
 {
 	return a->stage == STAGE_DONE || a->stage == STAGE_FAILED ||
@@ -84,9 +91,7 @@ static int wait_until_over(struct control *c, struct registry *r, struct arena *
 		if (!c->json)
 			progress_show(view, a);
 		else if (waits_for_its_user(a) && !is_said)
-			is_said = fprintf(stderr, "%.*s is copied, and waits for %.*s\n",
-					  STR_ARG(a->name),
-					  STR_ARG(account_waits_for(a))) > 0;
+			is_said = say_waits(a);
 		if (is_over(a))
 			return 0;
 		alone = ask_runs(c->settings.run_dir, TRANSFER_SOCKET) ? 0 : alone + 1;

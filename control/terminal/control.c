@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/terminal/control.h"
 
+#include "base/utf8.h"
 #include "registry/alias.h"
 #include "registry/retire.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum exit_code control_fail(const struct control *c)
 {
-	(void)fprintf(
-		stderr, "mailferry: %s\n", c->err.text[0] ? c->err.text : "no memory");
+	char text[ERROR_TEXT_MAX];
+
+	(void)snprintf(
+		text, sizeof(text), "%s", c->err.text[0] ? c->err.text : "no memory");
+	utf8_make_harmless(text, strlen(text)); /* names, and what the source said */
+	(void)fprintf(stderr, "mailferry: %s\n", text);
 	return EXIT_FAILED;
 }
 

@@ -319,6 +319,9 @@ def test_wait_until_failed(house):
     expect(code == 1 and '"alice" was not moved: the source said NO' in said, said)
     status = json.loads(house.good("status", "--json"))
     expect("alice was not moved: the source said NO" in status["attention"], status)
+    code, said = watched(house, ("due", ("event", "alice", "copy"),
+                                 ("event", "alice", "fail", "the source said \x1b[2J")))
+    expect(code == 1 and "the source said ?[2J" in said and "\x1b" not in said, said)
     code, said = watched(house, ("due", ("event", "alice", "copy"), ("event", "alice", "cancel")))
     expect(code == 1 and 'the move of "alice" was cancelled' in said, said)
 
@@ -362,6 +365,9 @@ def test_odd_names(house):
     expect("\x1b" not in house.good("accounts"), "a name steers the terminal")
     expect(json.loads(house.good("accounts", "--json"))[0]["name"] == name, "JSON")
     expect(state_of(house, name)[0] == "source", "found by its name")
+    house.tool("unseen", "open")
+    house.sql("UPDATE unseen SET why = 'no key for ' || char(27) || '[2J'")
+    expect("no key for ?[2J" in house.good("status"), "a name of TLS")
 
 
 TESTS = [test_usage, test_bad_configuration, test_help, test_nobody_yet, test_accounts,
