@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which tests .ci/second-tries names, and when it fails; .ci/run and ./test with tests of
 their own."""
+import os
 import shutil
 import subprocess
 import sys
@@ -84,7 +85,8 @@ class Project:
         """(exit status, lines)"""
         (self.folder / "CMakeLists.txt").write_text(PROJECT + tests)
         done = subprocess.run([self.folder / ".ci/run"], stdout=subprocess.PIPE, text=True,
-                              stderr=subprocess.STDOUT, check=False)
+                              stderr=subprocess.STDOUT, check=False,
+                              env={**os.environ, "CLICOLOR_FORCE": "1"})  # as a terminal would
         return done.returncode, done.stdout.splitlines()
 
     def forget(self, *names):
