@@ -9,7 +9,7 @@
  *                                                 ──ALARM …, ALARMS_END──►
  *
  * One alarm a kind and subject; counted over the last minutes, so that "refused 40 times"
- * is about now. The kinds and what cures them: control/alarm_kinds.c.
+ * is about now. The kinds and what cures them: control/watch/trouble.c.
  */
 #include "messages/message.h"
 

@@ -15,7 +15,7 @@
  * as they were ("name"), messages that the source's POP3 did not show ("hidden").
  *
  * Who makes files of it is the target: a new folder (export_directory.h), or one that has
- * most of it already (transfer/write/maildir_target.h).
+ * most of it already (transfer/maildir/target.h).
  */
 #include "mailstore/store/inspect.h"
 
