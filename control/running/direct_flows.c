@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "nft-rules/conntrack.h"
 #include "nft-rules/tcp_sockets.h"
+#include "nft-rules/tun.h"
 #include "registry/unseen.h"
 
 #include <errno.h>
@@ -68,12 +69,26 @@ static int add_own(void *context, const struct sockaddr_storage *end)
 	return buf_append(&c->own, str_of((const char *)&key, sizeof(key)));
 }
 
+/* From them our probes have come; they are nobody's. */
+static int add_probes(struct counting *c)
+{
+	const char *const addresses[] = { tun_foreign.address4, tun_foreign.address6,
+		tun_client.address4, tun_client.address6 };
+	struct sockaddr_storage address;
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		code = address_read(addresses[i], &address) ? add_own(c, &address)
+		                                            : -EINVAL;
+	return code;
+}
+
 /* Before the rules are in the kernel tracks connections now and then, as when it judges
    rules on trial: one of ours whose end it has not seen stays established for days. */
 static int add_own_addresses(struct counting *c, struct error *err)
 {
 	struct ifaddrs *all;
-	int code = 0;
+	int code = add_probes(c);
 
 	if (getifaddrs(&all) < 0)
 		return error_errno(err, -errno, "reading this host's addresses");

@@ -177,6 +177,8 @@ static void test_whose_it_is(void **state)
 		{ "a client", "192.0.2.77", PORT, MINUTE_MS, 1 },
 		{ "in IPv6", "2001:db8::77", PORT, MINUTE_MS, 1 },
 		{ "of this host, and over", "192.0.2.1", PORT, MINUTE_MS, 0 },
+		{ "a probe of ours", "198.18.77.71", PORT, MINUTE_MS, 0 },
+		{ "likewise, in IPv6", "2001:2:0:4d46::2", PORT, MINUTE_MS, 0 },
 		{ "whom we serve", "192.0.2.88", PORT, MINUTE_MS, 0 },
 		{ "another one of theirs", "192.0.2.88", PORT + 1, MINUTE_MS, 1 },
 		{ "its socket was not there yet", "192.0.2.77", PORT, 1000, 0 },
