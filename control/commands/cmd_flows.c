@@ -36,11 +36,6 @@ static const struct column flow_columns[] = {
 };
 #define FLOW_COLUMNS (sizeof(flow_columns) / sizeof(flow_columns[0]))
 
-static uint64_t number_of(const json_t *flow, const char *name)
-{
-	return (uint64_t)json_integer_value(json_object_get(flow, name));
-}
-
 static int print_table(const json_t *flows)
 {
 	struct table t;
@@ -51,8 +46,9 @@ static int print_table(const json_t *flows)
 		struct flow_row row = { output_text(flow, "id"),
 			output_text(flow, "service"), output_text(flow, "client"),
 			output_text(flow, "account"), output_text(flow, "route"),
-			output_text(flow, "unseen"), number_of(flow, "started"),
-			number_of(flow, "bytes_in"), number_of(flow, "bytes_out") };
+			output_text(flow, "unseen"), output_number(flow, "started"),
+			output_number(flow, "bytes_in"),
+			output_number(flow, "bytes_out") };
 
 		r = table_add(&t, &row);
 	}

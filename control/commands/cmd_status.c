@@ -181,18 +181,14 @@ static void print_flows(const struct status *s)
 	(void)printf(" %" PRIu64 " before login\n", s->flows[ROUTE_COUNT]);
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
-
 static void print_certificates(const struct status *s)
 {
 	for (size_t i = 0; i < json_array_size(s->certificates); i++) {
 		const json_t *one = json_array_get(s->certificates, i);
 
-		(void)printf("%s%s, %lld days left\n",
-			i ? "            " : "TLS         ", text_of(one, "names"),
+		(void)fputs(i ? "            " : "TLS         ", stdout);
+		output_text_clean(one, "names", stdout);
+		(void)printf(", %lld days left\n",
 			json_integer_value(json_object_get(one, "days_left")));
 	}
 }

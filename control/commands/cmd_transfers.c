@@ -26,11 +26,6 @@ static const struct column columns[] = {
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static uint64_t number_of(const json_t *row, const char *name)
-{
-	return (uint64_t)json_integer_value(json_object_get(row, name));
-}
-
 static int add_row(struct table *t, const json_t *row)
 {
 	struct buf left;
@@ -44,11 +39,11 @@ static int add_row(struct table *t, const json_t *row)
 				   .stage = output_text(row, "stage"),
 				   .last_error = output_text(row, "last_error"),
 				   .left = buf_view(&left),
-				   .percent = number_of(row, "percent"),
-				   .copied = number_of(row, "messages_copied"),
-				   .total = number_of(row, "messages_total"),
-				   .bytes = number_of(row, "bytes_copied"),
-				   .per_s = number_of(row, "bytes_per_s") });
+				   .percent = output_number(row, "percent"),
+				   .copied = output_number(row, "messages_copied"),
+				   .total = output_number(row, "messages_total"),
+				   .bytes = output_number(row, "bytes_copied"),
+				   .per_s = output_number(row, "bytes_per_s") });
 	buf_fini(&left);
 	return code;
 }

@@ -107,6 +107,11 @@ struct str output_text(const json_t *object, const char *key)
 	               : STR_LIT("");
 }
 
+uint64_t output_number(const json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
 json_t *output_string(struct str s)
 {
 	json_t *string = json_stringn(s.len ? s.ptr : "", s.len);

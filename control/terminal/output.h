@@ -62,6 +62,8 @@ int output_json(json_t *value, FILE *to);
 
 /* That string of an object: a view into it; empty: there is none. */
 struct str output_text(const json_t *object, const char *key);
+/* That number, which is not negative; 0: there is none. */
+uint64_t output_number(const json_t *object, const char *key);
 /* Any bytes as a JSON string: what is not UTF-8 is shown as '?'. */
 json_t *output_string(struct str s);
 

@@ -139,21 +139,25 @@ static int begin(struct host *h, struct session *s, struct stream **stream)
 	return r;
 }
 
+/* fd is its; below 0: why there is none. */
+static int stream_over(struct worker *w, int fd, struct stream **ret)
+{
+	int r = fd < 0 ? fd : stream_plain_new(&w->loop, fd, ret);
+
+	if (fd >= 0 && r < 0)
+		close(fd);
+	return r;
+}
+
 int worker_connect_destination(struct host *h, struct stream **ret)
 {
 	struct worker *w = worker_of(h);
-	int fd = destination_connect(h->settings, SERVICE_SMTP);
 	struct stream *stream;
 	struct error err = { 0 };
-	int r;
+	int r = stream_over(w, destination_connect(h->settings, SERVICE_SMTP), &stream);
 
-	if (fd < 0)
-		return fd;
-	r = stream_plain_new(&w->loop, fd, &stream);
-	if (r < 0) {
-		close(fd);
+	if (r < 0)
 		return r;
-	}
 	r = destination_wrap(&w->source_tls, h->settings, SERVICE_SMTP, &stream, &err);
 	if (r < 0) {
 		log_error(NULL, "destination", "error=\"%s\"", err.text);
@@ -167,17 +171,11 @@ int worker_connect_destination(struct host *h, struct stream **ret)
 int worker_connect(struct host *h, struct session *s, struct stream **ret)
 {
 	struct worker *w = worker_of(h);
-	int fd = ways[s->connects_to].open(w, s);
 	struct stream *stream;
-	int r;
+	int r = stream_over(w, ways[s->connects_to].open(w, s), &stream);
 
-	if (fd < 0)
-		return fd;
-	r = stream_plain_new(&w->loop, fd, &stream);
-	if (r < 0) {
-		close(fd);
+	if (r < 0)
 		return r;
-	}
 	r = begin(h, s, &stream);
 	if (r < 0)
 		stream_free(stream);
