@@ -201,14 +201,12 @@ class OwnControl(Own):
     name = "own-control"
 
     def start(self, bench):
-        self.dovecot = Dovecot(bench.lab.folder / "control", bench.lab.router)
+        self.dovecot = Dovecot(bench.lab.folder / "control", bench.lab.router,
+                               fsync="optimized")
         self.dovecot.address = CLIENT_GATEWAY[0]
         self.dovecot.folder.parent.mkdir(exist_ok=True)
         self.dovecot.users = {HERE[0]: USERS[HERE[0]]}
         self.dovecot.prepare()
-        config = self.dovecot.config.read_text(encoding="ascii")
-        self.dovecot.config.write_text(config.replace("mail_fsync = never", "mail_fsync = optimized"),
-                                       encoding="ascii")
         self.dovecot.start()
         bench.begin_load("-L", f"unix:{self.dovecot.lmtp_socket}")
 

@@ -3,6 +3,7 @@
 """The mailstore bench: a mailbox's IMAP commands, served here beside Dovecot, in one run.
 
     tests/bench/store.py [--build build/release] [--messages 20000] [--rounds 2]
+    tests/bench/store.py --appending [--messages 2000] [--fsync never]
 
 alice's mailbox (41 KB mean: 4 KB of words, the rest an attachment; with --text all of it
 is text, random letters) has moved, so both have it; one client measures ours, then
@@ -13,6 +14,9 @@ kept of headers and texts is built first; --unbuilt measures without. Beside our
 many times faster it is than Dovecot's.
 Below: what this machine allows in the same minute, with nothing else done: the bodies'
 bytes over a socket to the same reader, and small durable writes to the same disk.
+
+What Dovecot has acknowledged is on its disk, too, as by its own default; --fsync never
+measures it without. --appending: appending alone.
 """
 import argparse
 import itertools
@@ -286,8 +290,10 @@ def row(name, theirs, ours, faster):
 
 def show(theirs, ours, rates):
     print(f"{'milliseconds':36}{'dovecot':>10}{'mailferry':>12}{'faster':>10}")
-    for name in [name for name, _ in COMMANDS] + [name + " cold" for name, _ in COMMANDS]:
-        row(name, theirs[name], ours[name], theirs[name] / ours[name])
+    names = [name for name, _ in COMMANDS]
+    for name in names + [name + " cold" for name in names]:
+        if name in ours:
+            row(name, theirs[name], ours[name], theirs[name] / ours[name])
     print(f"{'messages a second':36}")
     for name in rates[0]:
         row(name, rates[0][name], rates[1][name], rates[1][name] / rates[0][name])
@@ -299,12 +305,15 @@ def main():
     parser.add_argument("--messages", type=int, default=20000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--storage", default="mdbox", help="Dovecot's: mdbox or maildir")
+    parser.add_argument("--fsync", default="optimized", help="Dovecot's mail_fsync")
+    parser.add_argument("--appending", action="store_true", help="nothing else")
     parser.add_argument("--unbuilt", action="store_true", help="nothing is kept ready")
     parser.add_argument("--text", action="store_true", help="no attachments, all is text")
     parser.add_argument("--pause", action="store_true", help="wait for Enter at the end")
     options = parser.parse_args()
     os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
-    with Lab(users={"alice": PASSWORD}, storage=options.storage) as lab:
+    with Lab(users={"alice": PASSWORD}, storage=options.storage,
+             fsync=options.fsync) as lab:
         mailbox = bulk(1, options.messages, folders=1)
         (make_text if options.text else add_text)(mailbox.folders[0].messages)
         lab.server.fill("alice", mailbox)
@@ -315,7 +324,7 @@ def main():
         ferry = move(lab, **({"search_index": False} if options.unbuilt else {}))
         if not options.unbuilt:
             wait_until_built(ferry.folder / "state/mail/alice/index.sqlite", connect)
-        ours = measure(connect, options.rounds)
+        ours = {} if options.appending else measure(connect, options.rounds)
         rates = [None, appending(connect, message)]
         bodies = ferry.folder / "state/mail/alice/bodies"
         limits = (statistics.median(plain_copy(bodies) for _ in range(3)),
@@ -324,10 +333,10 @@ def main():
             input(f"{ferry.folder}: Enter ends it ")
         ferry.stop()
         ferry.ok("rules", "remove", "--yes")
-        theirs = measure(connect, options.rounds)
+        theirs = {} if options.appending else measure(connect, options.rounds)
         rates[0] = appending(connect, message)
     print(f"{options.messages} messages of {len(message)} bytes and more; "
-          f"Dovecot: {options.storage}")
+          f"Dovecot: {options.storage}, mail_fsync {options.fsync}")
     show(theirs, ours, rates)
     print(f"plain copy of the bodies over a socket: {limits[0]:.1f} ms; "
           f"durable writes of {APPENDED} bytes: {limits[1]:.1f} a second, "

@@ -28,7 +28,7 @@ log_path = {folder}/dovecot.log
 auth_verbose = yes
 protocols = imap pop3 lmtp
 listen = *, ::
-mail_fsync = never
+mail_fsync = {fsync}
 mail_location = {location}
 mail_home = {folder}/home/%Ln
 mail_uid = {owner}
@@ -132,7 +132,8 @@ LOCATIONS = {
 
 class Dovecot:
     """storage: maildir or mdbox. prefix "INBOX." with separator "." is Courier's layout.
-    masters: names and passwords by which others' mailboxes open (alice*name, or PLAIN)."""
+    masters: names and passwords by which others' mailboxes open (alice*name, or PLAIN).
+    fsync: "optimized" is what Dovecot does by itself: what it acknowledged is on the disk."""
 
     name = "dovecot"
     imap_port = 143
@@ -140,8 +141,9 @@ class Dovecot:
     address = SOURCE_ADDRESS[0]
 
     def __init__(self, folder, namespace, storage="maildir", separator="/", prefix="",
-                 mechanisms="plain login", timezone=TIMEZONE, masters=None):
+                 mechanisms="plain login", timezone=TIMEZONE, masters=None, fsync="never"):
         self.folder = Path(folder) / "dovecot"
+        self.fsync = fsync
         self.masters = dict(masters or {})
         self.namespace = namespace
         self.storage = storage
@@ -165,6 +167,7 @@ class Dovecot:
         self.config.write_text(CONFIG.format(
             folder=self.folder, owner=OWNER, location=LOCATIONS[self.storage],
             separator=self.separator, prefix=self.prefix, mechanisms=self.mechanisms,
+            fsync=self.fsync,
             masters=MASTERS.format(folder=self.folder) if self.masters else "",
             imaps_port=993, pop3s_port=995), encoding="ascii")
         self.set_masters(self.masters)
