@@ -5,7 +5,8 @@
     tests/bench/smtp.py [--build build/release] [--messages 1000] [--rounds 3] [--keep] [--apart]
 
 smtp-source sends, a connection for each message (--keep: each session all of its own); the
-contenders take turns:
+contenders take turns, in each round from another one on, since a machine that is busy with
+other things, and a source whose logs grow, are not the same for the first and the last:
 
     direct        plain routing to Postfix: the source itself
     sink          smtp-sink on the router, which keeps nothing: what the client can send at most
@@ -30,9 +31,14 @@ There are two rates: until all is answered, and until all lies in the mailboxes,
 was answered with 250 is counted. Postfix answers first and delivers later, and the faster
 it is asked, the more it leaves for later; mail for users here is there when it is
 answered. What a server gets done is the second one, and what is wanted is judged by it.
-Ratios count, not messages/s. Client, router and source share the machine's processors, so
+Ratios within a round count, not messages/s; of the rounds, their median. Each turn finds an
+empty mailbox at the source, and what carries the mail has carried some before and has been up
+for WARM_UP seconds: processes that start, and what is learnt in the first moments (a new
+mailferry-admission lets the kernel decide alone when all has been calm for a second), are no
+part of a lane that runs for months. Client, router and source share the machine's processors, so
 beside them stands the CPU time of each side for a message, in ms, until all is there; where
-a rate is far below what these leave room for, something is waited for. A router is a
+a rate is far below what these leave room for, something is waited for ("by CPU time" is the
+ratio that they alone would give, and what to look at on a machine that others use). A router is a
 machine of its own: --apart gives the source one processor and all others another one.
 """
 import argparse
@@ -59,6 +65,7 @@ from lab.server_dovecot import Dovecot  # noqa: E402
 from lab.smtp import at  # noqa: E402
 
 SESSIONS, SIZE, LOAD = 20, 4096, 50
+WARM_UP, WARM_MESSAGES = 2, 100
 THERE, HERE = "there", [f"here{n}" for n in range(4)]
 USERS = {name: "secret" for name in [THERE] + HERE}
 PROXY = (CLIENT_GATEWAY[0], 2525)
@@ -275,7 +282,7 @@ class Bench:
             self.log_in(user, connect).logout()
             self.ferry.wait_account(user, stage="done", route="local")
         self.stop_ferry()
-        self.send(Direct())  # its processes run from now on
+        self.send(Direct(), self.messages)  # its processes run from now on
 
     def count(self, users, connect):
         total = 0
@@ -287,12 +294,14 @@ class Bench:
         return total
 
     def empty(self, user):
-        """Their mailbox at the source, whose deliveries take longer the fuller it is."""
+        """Their mailbox at the source, whose deliveries take longer the fuller it is, or was:
+        a directory does not shrink."""
         client = self.log_in(user, lambda: self.lab.source.connect(SOURCE_ADDRESS[0], 143))
         client.ok("SELECT INBOX")
         client.ok("UID STORE 1:* +FLAGS.SILENT (\\Deleted)")
         client.ok("EXPUNGE")
         client.logout()
+        shutil.rmtree(self.lab.server.folder / "home" / user / "mail")
 
     def await_queue(self):
         wait_until("the queue to be empty", lambda: self.lab.postfix.queued() == 0, 300, 0.02)
@@ -303,10 +312,10 @@ class Bench:
             return self.count([THERE], lambda: self.lab.source.connect(SOURCE_ADDRESS[0], 143))
         return self.count(contender.users, lambda: self.lab.connect(143))
 
-    def send(self, contender):
+    def send(self, contender, messages):
         """Seconds for all of them."""
         share = len(contender.users)
-        threads = [threading.Thread(target=self._smtp_source, args=(contender, user, share))
+        threads = [threading.Thread(target=self._smtp_source, args=(contender, user, share, messages))
                    for user in contender.users]
         begin = time.monotonic()
         for thread in threads:
@@ -328,10 +337,10 @@ class Bench:
         if "fatal" in (self.lab.folder / "load.out").read_text(encoding="utf-8"):
             raise SystemExit("the load: " + (self.lab.folder / "load.out").read_text())
 
-    def _smtp_source(self, contender, user, share):
+    def _smtp_source(self, contender, user, share, messages):
         sender = self.lab.source if isinstance(contender, Own) else self.lab.client
         done = sender.run(
-            "smtp-source", *["-d"] * self.keep, "-s", SESSIONS // share, "-m", self.messages // share, "-l", SIZE,
+            "smtp-source", *["-d"] * self.keep, "-s", SESSIONS // share, "-m", messages // share, "-l", SIZE,
             "-f", "sender@example.org", "-t", at(user), ":".join(map(str, contender.target)))
         if done.returncode or done.stdout:
             raise SystemExit(f"{contender.name}: smtp-source: {done.stdout}")
@@ -342,15 +351,22 @@ class Bench:
         return (client.ru_utime + client.ru_stime, cpu_of(self.lab.router),
                 cpu_of(self.lab.source))
 
+    def warm_up(self, contender):
+        until = time.monotonic() + WARM_UP
+        self.send(contender, WARM_MESSAGES)
+        time.sleep(max(0, until - time.monotonic()))
+        self.await_queue()
+
     def measure(self, contender):
         """Messages/s of one turn, answered and delivered, and the CPU time of each side for
         one, in ms."""
         self.await_queue()
-        self.empty(THERE)
         contender.start(self)
         try:
+            self.warm_up(contender)
+            self.empty(THERE)
             before, begun, at_first = self.arrived(contender), self.cpu(), time.monotonic()
-            took = self.send(contender)
+            took = self.send(contender, self.messages)
             self.await_queue()
             all_took = time.monotonic() - at_first
             used = [(now - then) * 1000 / self.messages
@@ -363,7 +379,19 @@ class Bench:
         return self.messages / took, self.messages / all_took, *used
 
 
-def print_table(rows):
+def in_turn(rates):
+    """The median turn of each contender."""
+    return {name: [statistics.median(column) for column in zip(*turns)]
+            for name, turns in rates.items()}
+
+
+def ratio_of(rates, name, peer, column):
+    return statistics.median(mine[column] / other[column]
+                             for mine, other in zip(rates[name], rates[peer]))
+
+
+def print_table(rates):
+    rows = in_turn(rates)
     print(f"{'':12}{'answered':>10}{'there':>10}{'client':>8}{'router':>8}{'source':>8}{'all':>8}"
           "   CPU, ms a message")
     for name, (answered, there, *used) in rows.items():
@@ -371,10 +399,11 @@ def print_table(rows):
         print(f"{name:12}{answered:8.0f}/s{there:8.0f}/s{''.join(f'{ms:8.2f}' for ms in used)}")
     for name, peer, least in WANTED:
         if name in rows and peer in rows:
-            answered, ratio = (rows[name][i] / rows[peer][i] for i in (0, 1))
+            answered, ratio = (ratio_of(rates, name, peer, i) for i in (0, 1))
             verdict = "control" if not least else "as wanted" if ratio >= least else "TOO LITTLE"
+            work = sum(rows[peer][2:]) / sum(rows[name][2:])
             print(f"{verdict}: {name} {ratio:.2f} of {peer}{f', at least {least}' if least else ''} "
-                  f"(answered: {answered:.2f})")
+                  f"(answered: {answered:.2f}; by CPU time: {work:.2f})")
 
 
 def main():
@@ -390,7 +419,8 @@ def main():
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else [c.name for c in CONTENDERS]
     os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
-    rates = {name: [] for name in wanted}
+    runners = [c for c in CONTENDERS if c.name in wanted]
+    rates = {contender.name: [] for contender in runners}
     with Lab(users=USERS, postfix=True) as lab:
         if options.no_flow_delay:
             lab.postfix.configure(in_flow_delay="0s")
@@ -399,15 +429,14 @@ def main():
         bench = Bench(lab, options.messages, options.keep)
         bench.prepare()
         for turn in range(options.rounds):
-            for contender in CONTENDERS:
-                if contender.name in wanted:
-                    rates[contender.name].append(bench.measure(contender()))
-                    answered, there = rates[contender.name][-1][:2]
-                    print(f"round {turn + 1}: {contender.name} {answered:.0f}/s, {there:.0f}/s there",
-                          file=sys.stderr)
+            first = turn * len(runners) // options.rounds
+            for contender in runners[first:] + runners[:first]:
+                rates[contender.name].append(bench.measure(contender()))
+                answered, there = rates[contender.name][-1][:2]
+                print(f"round {turn + 1}: {contender.name} {answered:.0f}/s, {there:.0f}/s there",
+                      file=sys.stderr)
     print(f"{options.messages} messages of {SIZE} bytes, {SESSIONS} sessions; all arrived")
-    print_table({name: [statistics.median(column) for column in zip(*turns)]
-                 for name, turns in rates.items()})
+    print_table(rates)
 
 
 if __name__ == "__main__":
