@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -28,11 +29,13 @@ enum alert {
 };
 enum alert_level { ALERT_WARNING = 1, ALERT_FATAL = 2 };
 #define ALERT_SIZE 2
+#define RECORD_MAX (5 + (1 << 14) + 256) /* with its head (RFC 8446, 5.2) */
 
 struct stream_ktls {
 	struct stream stream; /* first: it is one */
 	bool has_ended;       /* the peer has said close_notify */
 	bool owes_end;        /* ours has not gone yet */
+	bool waits_for_more;  /* than the part of a record that is there */
 	int code;             /* why it is broken */
 };
 
@@ -127,6 +130,43 @@ static int judge(struct stream_ktls *t, int type, const unsigned char *bytes, si
 	return break_down(t, -EPROTO);
 }
 
+/* ---- a part of a record ---- */
+
+/* Records may be shorter than that part. */
+static void wait_for_any(struct stream_ktls *t)
+{
+	int any = 1;
+
+	if (t->waits_for_more)
+		(void)setsockopt(
+			t->stream.below->fd, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
+	t->waits_for_more = false;
+}
+
+/* Linux (seen with 6.1) calls a socket readable for any byte, though a part of a record
+   cannot be read: the loop would be called without end, for as long as a peer holds back
+   the rest. So it is asked for one byte more than is there. */
+static void wait_for_more(struct stream_ktls *t)
+{
+	int fd = t->stream.below->fd, n = 0;
+
+	if (ioctl(fd, FIONREAD, &n) < 0 || n <= 0 || n >= RECORD_MAX) {
+		wait_for_any(t);
+		return;
+	}
+	n++;
+	t->waits_for_more = setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &n, sizeof(n)) == 0;
+}
+
+static ssize_t judge_wait(struct stream_ktls *t, ssize_t n)
+{
+	if (n == -EAGAIN)
+		wait_for_more(t);
+	else
+		wait_for_any(t);
+	return n;
+}
+
 /* ---- the row ---- */
 
 static ssize_t ktls_read(struct stream *s, void *space, size_t size)
@@ -138,7 +178,7 @@ static ssize_t ktls_read(struct stream *s, void *space, size_t size)
 	if (t->has_ended || t->code)
 		return t->code;
 	do {
-		n = receive(t, space, size, &type);
+		n = judge_wait(t, receive(t, space, size, &type));
 		if (n == 0 && type == RECORD_DATA)
 			return break_down(t, -ECONNRESET);
 		if (n < 0 && n != -EAGAIN)
@@ -165,7 +205,7 @@ static ssize_t ktls_splice_in(struct stream *s, int pipe, size_t max)
 
 	if (t->has_ended || t->code)
 		return t->code;
-	n = stream_splice_in(s->below, pipe, max);
+	n = judge_wait(t, stream_splice_in(s->below, pipe, max));
 	return n ? n : break_down(t, -ECONNRESET);
 }
 
@@ -226,11 +266,13 @@ static void ktls_shutdown(struct stream *s, int how)
 
 static int ktls_share(struct stream *s)
 {
-	const struct stream_ktls *t = ktls_of(s);
+	struct stream_ktls *t = ktls_of(s);
 
 	/* the other process would not know of it */
-	return t->has_ended || t->code || t->owes_end ? -EOPNOTSUPP
-	                                              : stream_share(s->below);
+	if (t->has_ended || t->code || t->owes_end)
+		return -EOPNOTSUPP;
+	wait_for_any(t);
+	return stream_share(s->below);
 }
 
 static void ktls_free(struct stream *s)

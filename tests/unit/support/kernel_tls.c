@@ -97,6 +97,13 @@ void kernel_tls_forget(void)
 	splices = 0;
 }
 
+void kernel_tls_sockets(int fds[2])
+{
+	int r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+
+	assert(r == 0);
+}
+
 /* By inode: a duplicate is the same socket. */
 static struct socket *find(int fd, bool make)
 {

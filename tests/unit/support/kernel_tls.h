@@ -25,5 +25,8 @@ void kernel_tls_keep_next(void);
 /* Calls of splice() that moved bytes of such a socket. */
 unsigned kernel_tls_splices(void);
 void kernel_tls_forget(void);
+/* Two connected sockets that can have keys; support/kernel_tls_own.c has the same for the
+   machine's own kernel. */
+void kernel_tls_sockets(int fds[2]);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef TEST_KTLS_FIXTURE_H
 #define TEST_KTLS_FIXTURE_H
-/* A client and a server that have shaken hands over a socket pair, with the stand-in for
-   the kernel (support/kernel_tls.h) below. */
+/* A client and a server that have shaken hands over sockets, with a kernel that has TLS
+   below: the stand-in (support/kernel_tls.h), or the machine's own. */
 #include "lib/tls/tls_fixture.h"
 #include "lib/wire/wire_test.h"
 #include "net/stream_ktls.h"
@@ -37,6 +37,8 @@ void pair_begin(struct pair *p, const struct kind *k);
 void pair_end(struct pair *p);
 
 struct stream *pair_plain(int fd);
+/* stream_read(), once something has come; -EAGAIN: nothing does. */
+ssize_t pair_read(struct stream *s, void *space, size_t size);
 void pair_say(struct stream *from, struct stream *to, const char *words);
 void pair_offload(struct stream **s, const char *name);
 
