@@ -8,16 +8,19 @@ import signal
 import subprocess
 import time
 
+# How many times longer to wait; on a machine that is emulated (tests/kernel/run).
+PATIENCE = float(os.environ.get("MAILFERRY_PATIENCE", "1"))
+
 
 def wait_until(what, condition, timeout=30.0, pause=0.02):
     """Returns the first true answer of condition(); TimeoutError says what was awaited."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while True:
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {timeout:g} s for {what}")
+            raise TimeoutError(f"waited {timeout * PATIENCE:g} s for {what}")
         time.sleep(pause)
 
 
