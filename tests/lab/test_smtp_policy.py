@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the source thinks of a client, a sender or a message holds for users who live here, too."""
 import contextlib
+import os
 import re
+import socket
 import sys
+import threading
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -151,6 +154,68 @@ def policy_of_the_source_holds_here(world, option, check, key, code):
         if option == "smtpd_client_restrictions":
             equal(first_code(world, "user3", at(world.here)), 250, "another client")
     wait_until("the end of it", lambda: first_code(world, "user19", at(world.here)) == 250, 30, 0.1)
+
+
+class PolicyService:
+    """A policy service of Postfix that speaks at RCPT alone, as Policyd and iRedAPD do: it refuses
+    one sender."""
+
+    def __init__(self, path, refused):
+        self.path, self.refused = path, refused
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        os.chmod(path, 0o666)
+        self.listener.listen(20)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._answer, args=self.listener.accept()[:1],
+                                 daemon=True).start()
+
+    def _answer(self, connection):
+        asked = {}
+        with connection, contextlib.suppress(OSError), connection.makefile("rwb") as file:
+            for line in file:
+                key, _, value = line.decode().rstrip("\n").partition("=")
+                asked[key] = value
+                if not key:
+                    is_refused = (asked["protocol_state"], asked["sender"]) == ("RCPT", self.refused)
+                    file.write(b"action=REJECT not from you\n\n" if is_refused else b"action=DUNNO\n\n")
+                    file.flush()
+                    asked = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.path.unlink()
+
+
+@case
+def a_word_that_is_said_at_rcpt_alone_holds_here(world):
+    """Why the source is not asked by VRFY, which takes none of Postfix's in-flow tokens: it says
+    yes to this sender, and nothing that it has said before of the client tells that it may not."""
+    bad = "forged@example.org"
+    code_of = lambda client, sender: client.mail(at(world.here), sender=sender)[0]  # noqa: E731
+    with PolicyService(world.lab.postfix.folder / "policy", bad) as service, source_says(
+            world, smtpd_recipient_restrictions="reject_unauth_destination, "
+            f"check_policy_service unix:{service.path}"):
+        wait_until("the refusal", lambda: code_of(direct(world), bad) == 554, 30, 0.1)
+        client = direct(world)
+        client.ok(f"MAIL FROM:<{bad}>")
+        equal(client.code(f"VRFY <{at(world.here)}>"), 252, "VRFY")
+        equal(client.code(f"RCPT TO:<{at(world.here)}>"), 554, "RCPT")
+        client.quit()
+        client = world.smtp()
+        for sender, wanted in (("sender@example.org", 250), (bad, 554), ("other@example.org", 250)):
+            equal(code_of(client, sender), wanted, sender)
+            client.ok("RSET")
+        client.quit()
 
 
 @case
