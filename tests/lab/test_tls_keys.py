@@ -111,6 +111,27 @@ def check_says_for_each_port_whose_key_it_is(world):
     with_keys(world, *(ours[name][0] for name in ("certificate", "key")))
 
 
+def given_to_the_kernel(world):
+    """{"TlsTxSw": how many sockets of the router got keys to send with, …}, empty without kTLS"""
+    done = world.lab.router.run("cat", "/proc/net/tls_stat", stderr=subprocess.DEVNULL)
+    return {name: int(count) for name, count in map(str.split, done.stdout.splitlines())}
+
+
+@case
+def the_kernel_gets_keys_after_the_login(world):
+    """Of a session that is relayed, and of one that is served here."""
+    user = world.user(1)
+    for route in ("source", "local"):
+        before = given_to_the_kernel(world)
+        client = imap_inside(world, user, world.secure(993, user))
+        client.ok("SELECT INBOX")
+        after = given_to_the_kernel(world)
+        for name in before and ("TlsTxSw", "TlsRxSw"):
+            true(after[name] > before[name], f"{route}: {name} {after}")
+        client.logout()
+        world.ferry.wait_account(user, stage="done", route="local")
+
+
 @case
 def check_says_whether_the_kernel_does_tls(world):
     found = [f for f in findings(world) if f["area"] == "kernel" and f["name"] == "tls"]
