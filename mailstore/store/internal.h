@@ -34,6 +34,7 @@ struct watch_walk {
 /* presence.c */
 struct presence {
 	uint64_t number; /* that `lock` holds */
+	void *page;      /* where it holds it; never read or written by a line of ours */
 	struct stat folder, lock, index;
 	bool is_known; /* all of these */
 	enum store_presence is;
@@ -76,6 +77,7 @@ int presence_begin(struct store *s, struct error *err);
 int presence_of_index(struct store *s, struct error *err);
 /* A commit: a copy that was made before it is another one. */
 void presence_next(struct store *s);
+void presence_end(struct store *s); /* with the lock still held */
 
 /* ── box.c ─────────────────────────────────────────────────────────────────────────── */
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Whether the folder is still the one that was opened. `lock` holds a number that changes
    with each commit: a copy of the folder that is put back has another one, or another
-   file. The file's own times save reading it. */
+   file. The file's own times save reading it.
+
+   The number is put into the file's page in memory, by the kernel: a write would change
+   the file's times, and on a file system without a journal the sync of the next commit
+   waits until they are on the disk (they lie in one block with the index's own). Where
+   somebody has cut the file short meanwhile that is -EFAULT, no signal. */
 #include "base/fd.h"
 #include "mailstore/store/internal.h"
 
@@ -9,7 +14,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MARK "overwritten"
@@ -43,6 +50,17 @@ static int write_number(struct store *s)
 	return fstat(s->lock, &p->lock) < 0 ? -errno : 0;
 }
 
+static int map_number(struct store *s)
+{
+	void *page = mmap(NULL, sizeof(s->presence.number), PROT_READ | PROT_WRITE,
+		MAP_SHARED, s->lock, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	s->presence.page = page;
+	return 0;
+}
+
 int presence_begin(struct store *s, struct error *err)
 {
 	char path[PATH_MAX];
@@ -57,6 +75,8 @@ int presence_begin(struct store *s, struct error *err)
 		r = -errno;
 	if (r == 0)
 		r = write_number(s);
+	if (r == 0)
+		r = map_number(s);
 	if (r == 0 && stat(s->folder, &s->presence.folder) < 0)
 		r = -errno;
 	return r < 0 ? error_errno(err, r, "cannot write %s/lock", s->folder) : 0;
@@ -75,8 +95,20 @@ int presence_of_index(struct store *s, struct error *err)
 
 void presence_next(struct store *s)
 {
-	s->presence.number++;
-	(void)write_number(s); /* the next check reads it */
+	struct presence *p = &s->presence;
+
+	/* the system call itself: a library's could write there without the kernel. What
+	   fails is seen by the next check. */
+	if (syscall(SYS_getrandom, p->page, sizeof(p->number), 0) ==
+		(long)sizeof(p->number))
+		(void)pread(s->lock, &p->number, sizeof(p->number), 0);
+}
+
+void presence_end(struct store *s)
+{
+	if (s->presence.page)
+		(void)munmap(s->presence.page, sizeof(s->presence.number));
+	s->presence.page = NULL;
 }
 
 static bool holds_our_number(const char *path, uint64_t number)

@@ -224,6 +224,7 @@ void store_close(struct store *s)
 	packs_close(&s->packs);
 	pack_set_clear(&s->candidates);
 	compared_free(&s->compared);
+	presence_end(s);
 	fd_closep(&s->lock); /* last: now another one may come */
 	free(s->folder);
 	free(s);

@@ -26,6 +26,7 @@ static const struct {
 	{ "removed and copied", "rm -rf $d; cp -a $d.was $d", STORE_GONE },
 	{ "renamed", "mv $d $d.away; mv $d.was $d", STORE_GONE },
 	{ "copied into", "cp -a $d.was/. $d/", STORE_OVERWRITTEN },
+	{ "the lock cut short", ": > $d/lock", STORE_OVERWRITTEN },
 	{ "copied into without times", "cp -r $d.was/. $d/", STORE_OVERWRITTEN },
 	{ "another index", "cp $d.was/index.sqlite $d/x; mv $d/x $d/index.sqlite",
 		STORE_OVERWRITTEN },
@@ -65,9 +66,39 @@ static void test_rows(void **state)
 	}
 }
 
+/* The commit's number has no place any more; it is no signal that ends the process. */
+static void test_cut_short_in_a_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+
+	OK(store_begin(f->store, &err));
+	OK(store_subscribe(f->store, STR_LIT("Sent"), true, &err));
+	fixture_shell(f, ": > $d/lock");
+	OK(store_commit(f->store, &err));
+	assert_int_equal(store_presence(f->store), STORE_OVERWRITTEN);
+}
+
+/* By each commit: what was copied between two is not what is there now. */
+static void test_each_commit_counts(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 3; i++) {
+		change(f, i % 2 ? STORE_SERVED : STORE_LEAVING);
+		assert_int_equal(store_presence(f->store), STORE_THERE);
+		fixture_shell(f, "! cmp -s $d/lock $d.last && cp $d/lock $d.last");
+	}
+	fixture_shell(f, "rm $d.last");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
+		cmocka_unit_test_setup_teardown(
+			test_cut_short_in_a_transaction, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_each_commit_counts, fixture_setup, fixture_teardown) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
