@@ -152,6 +152,14 @@ bool ruleset_has_admission(const struct ruleset *r)
 	return r->n_admissions || r->queue != RULES_QUEUE_NONE;
 }
 
+bool ruleset_admits_direct(const struct ruleset *r)
+{
+	for (size_t i = 0; i < r->n_admissions; i++)
+		if (r->admissions[i].verdict == RULES_DIRECT)
+			return true;
+	return false;
+}
+
 /* Names become part of nft identifiers. */
 static bool name_is_valid(const char *name)
 {

@@ -117,6 +117,8 @@ int ruleset_add_admission(
 
 /* Whether some flows are not simply diverted. */
 bool ruleset_has_admission(const struct ruleset *r);
+/* Whether some are admitted to the source, past us. */
+bool ruleset_admits_direct(const struct ruleset *r);
 
 /* Whether it can be installed at all: -EINVAL and a sentence. The functions below call
    it themselves. */

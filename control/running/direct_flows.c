@@ -263,14 +263,6 @@ static int begin(struct direct_flows *d, const struct ruleset *rules, struct err
 	return code;
 }
 
-static bool admits_any(const struct ruleset *r)
-{
-	for (size_t i = 0; i < r->n_admissions; i++)
-		if (r->admissions[i].verdict == RULES_DIRECT)
-			return true;
-	return false;
-}
-
 static int look(struct direct_flows *d, const struct ruleset *rules, struct error *err)
 {
 	struct unseen rows[PAST_COUNT * RULES_SERVICES_MAX];
@@ -304,7 +296,7 @@ void direct_flows_tick(
 		return;
 	code = d->has_begun ? 0 : begin(d, rules, &err);
 	/* those that were admitted stay when the prefix is taken back */
-	if (code == 0 && (d->any || d->stays_open || admits_any(rules)))
+	if (code == 0 && (d->any || d->stays_open || ruleset_admits_direct(rules)))
 		code = look(d, rules, &err);
 	if (code < 0)
 		log_warning(NULL, "direct-flows", "error=\"%s\"",

@@ -15,15 +15,16 @@ struct setting {
 	char before, wanted;
 	const char *note; /* the file in run_dir that says that we changed it */
 	const char *use;
+	bool is_for_direct; /* not before clients are admitted to the source */
 };
 
 static const struct setting table[] = {
 	{ "/proc/sys/net/netfilter/nf_conntrack_acct", "nf_conntrack_acct", '0', '1',
-		"nf_conntrack_acct.was-off", "for `mailferry flows`" },
+		"nf_conntrack_acct.was-off", "for `mailferry flows`", false },
 	{ "/proc/sys/net/netfilter/nf_conntrack_timestamp", "nf_conntrack_timestamp", '0',
-		'1', "nf_conntrack_timestamp.was-off", "for `mailferry flows`" },
+		'1', "nf_conntrack_timestamp.was-off", "for `mailferry flows`", false },
 	{ "/proc/sys/net/ipv4/tcp_early_demux", "tcp_early_demux", '1', '0',
-		"tcp_early_demux.was-on", "for clients that use a port again" },
+		"tcp_early_demux.was-on", "for clients that use a port again", true },
 };
 #define SETTINGS (sizeof(table) / sizeof(table[0]))
 
@@ -80,10 +81,21 @@ static void put_back(const struct settings *s, const struct setting *it)
 	(void)unlink(note);
 }
 
-void kernel_settings_begin(const struct settings *s)
+static void begin(const struct settings *s, bool for_direct)
 {
 	for (size_t i = 0; i < SETTINGS; i++)
-		change(s, &table[i]);
+		if (table[i].is_for_direct == for_direct)
+			change(s, &table[i]);
+}
+
+void kernel_settings_begin(const struct settings *s)
+{
+	begin(s, false);
+}
+
+void kernel_settings_begin_direct(const struct settings *s)
+{
+	begin(s, true);
 }
 
 void kernel_settings_end(const struct settings *s)

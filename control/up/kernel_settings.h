@@ -6,9 +6,10 @@
  *
  *   nf_conntrack_acct, nf_conntrack_timestamp   on: tracked connections have their bytes
  *                      and their beginning, for `flows`
- *   tcp_early_demux    off: a client's SYN that goes on to the source is not taken for
- *                      one to what is left here of its last connection (TIME_WAIT),
- *                      which ip_forward() drops
+ *   tcp_early_demux    off once clients are admitted to the source: the SYN of one is
+ *                      not taken for one to what is left here of its last connection
+ *                      (TIME_WAIT), which ip_forward() drops. Else it stays: without
+ *                      it each packet to a socket of this host is routed
  *
  * What we changed is noted in run_dir, so that the next end of `up` puts it back also
  * after a crash.
@@ -16,6 +17,8 @@
 #include "settings/settings.h"
 
 void kernel_settings_begin(const struct settings *s);
+/* Before rules that admit clients to the source. */
+void kernel_settings_begin_direct(const struct settings *s);
 void kernel_settings_end(const struct settings *s);
 
 #endif

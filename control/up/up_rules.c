@@ -5,6 +5,7 @@
 #include "control/running/counts_keep.h"
 #include "control/running/events.h"
 #include "control/running/rules_wanted.h"
+#include "control/up/kernel_settings.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -79,7 +80,8 @@ static int install(struct up_rules *u, bool *ret_changed, struct error *err)
 
 	if (code == 0)
 		code = rules_wanted(u->settings, u->registry, any, &rules, err);
-
+	if (code == 0 && ruleset_admits_direct(&rules))
+		kernel_settings_begin_direct(u->settings);
 	if (code == 0)
 		code = counts_install(u->registry, &rules, ret_changed, err);
 	if (code < 0)

@@ -34,11 +34,10 @@ void worker_report(struct worker *w, const struct message *m)
 
 bool worker_send_reports(struct worker *w)
 {
-	struct message m = { .type = MESSAGE_REPORTS, .payload = buf_view(&w->reports) };
-
-	if (!m.payload.len)
+	if (!buf_len(&w->reports))
 		return false;
-	tell(w, &m);
+	tell(w, &(struct message){
+			.type = MESSAGE_REPORTS, .payload = buf_view(&w->reports) });
 	buf_clear(&w->reports);
 	return true;
 }

@@ -184,7 +184,12 @@ def kernel_settings_are_put_back(world):
 
     def settings():
         return world.lab.router.run("sysctl", "-n", *names).stdout.split()
-    equal(settings(), ["1", "0"], "while it runs")
+    world.ferry.stop()
+    world.ferry.start()
+    equal(settings(), ["1", "1"], "while it runs and nobody was admitted to the source")
+    admit(world, "203.0.113.0/24", "direct", "--yes")
+    equal(settings(), ["1", "0"], "once somebody was")
+    admit(world, "--remove", "203.0.113.0/24")
     os.kill(world.ferry.daemon.pid, signal.SIGKILL)
     world.ferry.stop()
     equal(settings(), ["1", "0"], "after it was killed")
