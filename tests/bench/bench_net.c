@@ -56,7 +56,27 @@ int connect_to(const char *address, const char *port)
 	return fd;
 }
 
-int begin_connect(const char *address, const char *port)
+void be_transparent(int fd)
+{
+	int on = 1;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) < 0)
+		die("IP_TRANSPARENT");
+}
+
+static void bind_to(int fd, const struct sockaddr_in *from)
+{
+	struct sockaddr_in any_port = *from;
+	int on = 1;
+
+	be_transparent(fd);
+	any_port.sin_port = 0; /* chosen by connect() */
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
+		bind(fd, (const struct sockaddr *)&any_port, sizeof(any_port)) < 0)
+		die("bind");
+}
+
+int begin_connect(const struct sockaddr_in *from, const char *address, const char *port)
 {
 	struct addrinfo *at = resolve(address, port);
 	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -64,6 +84,8 @@ int begin_connect(const char *address, const char *port)
 	if (fd < 0)
 		die("socket");
 	no_delay(fd);
+	if (from)
+		bind_to(fd, from);
 	if (connect(fd, at->ai_addr, at->ai_addrlen) < 0 && errno != EINPROGRESS)
 		die("connect");
 	freeaddrinfo(at);

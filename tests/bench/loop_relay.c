@@ -5,14 +5,18 @@
  * reader: no relay for anybody, but in the relay bench the limit for those that have a
  * socket on either side.
  *
- *   loop_relay ADDRESS PORT TO_ADDRESS TO_PORT
+ *   loop_relay ADDRESS PORT TO_ADDRESS TO_PORT [transparent]
+ *
+ * transparent: for diverted clients, and to the source from their addresses (IPv4).
  */
 #include "bench_net.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,9 +44,17 @@ static void watch(int epoll, struct end *e)
 		die("epoll_ctl");
 }
 
-static void welcome(int epoll, int listener, const char *address, const char *port)
+struct target {
+	const char *address, *port;
+	bool is_transparent;
+};
+
+static void welcome(int epoll, int listener, const struct target *to)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_in client;
+	socklen_t len = sizeof(client);
+	int fd = accept4(
+		listener, (struct sockaddr *)&client, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct pair *p;
 
 	if (fd < 0)
@@ -52,7 +64,9 @@ static void welcome(int epoll, int listener, const char *address, const char *po
 		die("out of memory");
 	no_delay(fd);
 	p->ends[0] = (struct end){ fd, &p->ends[1], p };
-	p->ends[1] = (struct end){ begin_connect(address, port), &p->ends[0], p };
+	p->ends[1] = (struct end){ begin_connect(to->is_transparent ? &client : NULL,
+					   to->address, to->port),
+		&p->ends[0], p };
 	watch(epoll, &p->ends[0]);
 	watch(epoll, &p->ends[1]);
 }
@@ -91,14 +105,19 @@ int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
 	struct epoll_event event = { .events = EPOLLIN };
+	struct target to = { .is_transparent = argc == 6 };
 	int listener, epoll;
 
-	if (argc != 5) {
-		(void)fprintf(
-			stderr, "usage: loop_relay ADDRESS PORT TO_ADDRESS TO_PORT\n");
+	if (argc != 5 && (argc != 6 || strcmp(argv[5], "transparent") != 0)) {
+		(void)fprintf(stderr, "usage: loop_relay ADDRESS PORT TO_ADDRESS TO_PORT "
+				      "[transparent]\n");
 		return 2;
 	}
+	to.address = argv[3];
+	to.port = argv[4];
 	listener = listen_on(argv[1], argv[2]);
+	if (to.is_transparent)
+		be_transparent(listener);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0)
 		die("epoll");
@@ -110,7 +129,7 @@ int main(int argc, char **argv)
 			struct end *e = events[i].data.ptr;
 
 			if (!e) {
-				welcome(epoll, listener, argv[3], argv[4]);
+				welcome(epoll, listener, &to);
 			} else if (!e->pair->is_over && !pass(e)) {
 				e->pair->is_over = true;
 				e->pair->next_over = over;
