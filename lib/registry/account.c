@@ -351,6 +351,14 @@ int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *ea
 
 /* ── counting ──────────────────────────────────────────────────────────────────────── */
 
+int registry_try_soon(
+	struct registry *r, int64_t account_id, uint64_t ms, struct error *err)
+{
+	return sql_run(r->db, SQL_TRY_SOON,
+		SQL_VALUES(sql_signed(account_id), sql_number(clock_wall_ms() + ms)),
+		err);
+}
+
 int registry_next_try(struct registry *r, uint64_t *ret_at, struct error *err)
 {
 	return sql_get(r->db, SQL_NEXT_TRY, SQL_NO_VALUES, ret_at, err);

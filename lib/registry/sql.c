@@ -157,6 +157,8 @@ const char *const registry_statements[SQL_COUNT] = {
 		" WHERE account = ?1 AND id = ?2 AND origin = 'source'",
 	[SQL_STATE] = "SELECT name, route, stage, pin, attempts, busy_since,"
 		      " source_name <> '', login, arriving FROM account WHERE id = ?1",
+	[SQL_TRY_SOON] = "UPDATE account SET next_try_at = min(next_try_at, ?2)"
+			 " WHERE id = ?1 AND stage = 'failed' AND attempts <= 1",
 	[SQL_SET_STATE] =
 		"UPDATE account SET route = ?2, stage = ?3, stage_at = ?4, attempts = ?5,"
 		" next_try_at = ?6, busy_since = ?7, arriving = 0,"

@@ -11,6 +11,7 @@
 #include "transfer/account/found.h"
 #include "transfer/account/held.h"
 #include "transfer/account/job/job.h"
+#include "transfer/account/job/loan.h"
 #include "transfer/account/leave.h"
 #include "transfer/account/out_of_service.h"
 #include "transfer/account/uidls/uidls.h"
@@ -28,6 +29,9 @@
 #define LATE_ROUNDS 10 /* a source that still works on its queue of mail */
 #define LATE_MS 250    /* that it gets for it, more with each round */
 #define HELD_COPY_SPARE_MS 1000 /* of the hold: the user is then let in at the source */
+
+/* One that was killed is started again at once. */
+#define VAULT_BACK_MS 500
 
 enum step {
 	STEP_START,
@@ -485,6 +489,9 @@ static enum account_exit fail(struct job *j, enum step at)
 		result_write_failure(j);
 	if (job_take_back_mark(j) < 0 || job_event(j, EVENT_FAIL, str_from(why.text)) < 0)
 		return ACCOUNT_BROKEN;
+	/* else it is as before */
+	if (loan_is_lost())
+		(void)registry_try_soon(j->registry, j->account.id, VAULT_BACK_MS, NULL);
 	if (j->is_busy)
 		job_route_changed(j);
 	return ACCOUNT_OVER;

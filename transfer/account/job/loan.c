@@ -5,6 +5,7 @@
 #include "messages/ask.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,6 +39,13 @@ bool loan_is_there(void)
 
 	return getsockopt(LOAN_SOCKET, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
 	       type == SOCK_SEQPACKET;
+}
+
+bool loan_is_lost(void)
+{
+	struct pollfd end = { .fd = LOAN_SOCKET };
+
+	return loan_is_there() && poll(&end, 1, 0) == 1 && end.revents & POLLHUP;
 }
 
 /* What it answers, up to DONE. */

@@ -25,6 +25,8 @@ struct loan {
 };
 /* A process that a command has started, or without a vault, has none. */
 bool loan_is_there(void);
+/* The vault has ended, and with it what this process was lent. */
+bool loan_is_lost(void);
 /* Those that it was not lent yet; views until each() returns, whose value other than 0
    ends it. */
 int loan_take(int (*each)(void *context, const struct loan *loan), void *context,

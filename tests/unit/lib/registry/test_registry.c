@@ -394,10 +394,14 @@ static void test_failure_and_retry(void **state)
 	assert_true(first >= now + 15000 && first < now + 30000);
 	assert_int_equal(work_at(t, now), 0);
 	assert_int_equal(work_at(t, first), 1);
+	NO_ERROR(registry_try_soon(t->r, id, 500, &t->err));
+	NO_ERROR(registry_next_try(t->r, &at, &t->err));
+	assert_true(at >= now + 500 && at < first);
 	for (int i = 0; i < 20; i++) {
 		step(t, id, EVENT_COPY, "");
 		step(t, id, EVENT_FAIL, "again");
 	}
+	NO_ERROR(registry_try_soon(t->r, id, 500, &t->err)); /* not the first */
 	NO_ERROR(registry_next_try(t->r, &at, &t->err));
 	assert_true(at >= now + 3600000 && at < now + 3700000);
 	NO_ERROR(registry_set_pin(t->r, id, PIN_SOURCE, &t->err));
