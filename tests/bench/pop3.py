@@ -9,9 +9,10 @@ from Dovecot by plain routing (mailferry is stopped and our rules are taken out)
 
     login       from connecting to the answer to STAT
     pipelined   UIDL and all RETRs at once, as getmail and fetchmail do in part
-    one by one  each RETR after the answer to the last one, as phones do
+    one by one  each RETR after the answer to the last one, as phones do; by a client in C, so
+                that the servers are measured, and not the client
 
-Below: the same client and a process that has all answers in memory and does nothing else.
+Below: the same client and a process in C that has all answers in memory and does nothing else.
 """
 import argparse
 import os
@@ -28,6 +29,8 @@ from lab import SOURCE_ADDRESS, Lab  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.mail import bulk  # noqa: E402
+from store import wait_until_built  # noqa: E402
+from mail_limit import UsualNetwork, limit_of, read_by_c  # noqa: E402
 
 PASSWORD = "wonderland"
 END = b"\r\n.\r\n"
@@ -94,34 +97,16 @@ def pipelined(connect):
     return {"login": took, "pipelined": time.monotonic() - begin, "bytes": size}
 
 
-def from_memory(messages):
-    """Seconds for all messages, one by one."""
-    answers = [b"+OK %d octets\r\n%s.\r\n" % (len(m.data), m.data) for m in messages]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        if os.fork() == 0:
-            client = listener.accept()[0]
-            client.sendall(b"+OK\r\n")
-            while line := client.recv(100):
-                client.sendall(answers[int(line.split()[1]) - 1])
-            os._exit(0)
-        reader = Reader(socket.create_connection(listener.getsockname()))
-        took = retrieve_all(reader, len(messages))
-        reader.socket.close()
-    os.wait()
-    return took
-
-
-def retrieve_all(reader, count):
-    begin = time.monotonic()
-    for number in range(1, count + 1):
-        reader.socket.sendall(b"RETR %d\r\n" % number)
-        reader.ends(1)
-    return time.monotonic() - begin
-
-
 def one_by_one(connect):
     reader, count, _ = login(connect)
-    return {"one by one": retrieve_all(reader, count)}
+    took, size = read_by_c(reader.socket, "retrieve", count)
+    return {"one by one": took, "one by one bytes": size}
+
+
+def from_memory(lab, messages, rounds):
+    """The same client and answers, over the same way, by a process that does nothing else."""
+    with limit_of(lab, (b"+OK %d octets\r\n%s.\r\n" % (len(m.data), m.data) for m in messages)) as connect:
+        return statistics.median(read_by_c(connect(), "retrieve", len(messages))[0] for _ in range(rounds))
 
 
 def measure(connect, rounds):
@@ -148,28 +133,30 @@ def main():
     parser.add_argument("--storage", default="mdbox", help="Dovecot's: mdbox or maildir")
     options = parser.parse_args()
     os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
-    with Lab(users={"alice": PASSWORD}, storage=options.storage) as lab:
+    with Lab(users={"alice": PASSWORD}, storage=options.storage, network=UsualNetwork) as lab:
         mailbox = bulk(1, options.messages, folders=1)
         lab.server.fill("alice", mailbox)
 
         def connect():
             return lab.client.connect(SOURCE_ADDRESS[0], 110)
         ferry = move(lab)
+        wait_until_built(ferry.folder / "state/mail/alice/index.sqlite",
+                         lambda: lab.client.connect(SOURCE_ADDRESS[0], 143))
         ours = measure(connect, options.rounds)
-        limit = statistics.median(
-            from_memory(mailbox.folders[0].messages) for _ in range(options.rounds))
+        limit = from_memory(lab, mailbox.folders[0].messages, options.rounds)
         ferry.stop()
         ferry.ok("rules", "remove", "--yes")
         theirs = measure(connect, options.rounds)
-    if ours["bytes"] != theirs["bytes"]:
-        raise SystemExit(f"{ours['bytes']} bytes from us, {theirs['bytes']} from Dovecot")
+    for key in ("bytes", "one by one bytes"):
+        if ours[key] != theirs[key]:
+            raise SystemExit(f"{ours[key]} bytes from us, {theirs[key]} from Dovecot")
     print(f"{options.messages} messages, {ours['bytes'] / 1e6:.0f} MB; Dovecot: {options.storage}")
     for key in ("login", "pipelined", "one by one"):
         rates = "" if key == "login" else (f"   {options.messages / theirs[key]:8.0f} and "
                                            f"{options.messages / ours[key]:.0f} messages/s")
         print(f"{key:12}dovecot {theirs[key]:7.3f} s   mailferry {ours[key]:7.3f} s   "
               f"{theirs[key] / ours[key]:5.2f} times as fast{rates}")
-    print(f"one by one from memory: {limit:.3f} s, {options.messages / limit:.0f} messages/s")
+    print(f"one by one from memory, in C: {limit:.3f} s, {options.messages / limit:.0f} messages/s")
 
 
 if __name__ == "__main__":

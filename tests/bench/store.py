@@ -13,14 +13,13 @@ after the account's process has started; another one has sorted the mailbox befo
 kept of headers and texts is built first; --unbuilt measures without. Beside our time: how
 many times faster it is than Dovecot's.
 Below: what this machine allows in the same minute, with nothing else done: the bodies'
-bytes over a socket to the same reader, and small durable writes to the same disk.
+bytes from memory to the client in C, over the same way, and small durable writes to the same disk.
 
 What Dovecot has acknowledged is on its disk, too, as by its own default; --fsync never
 measures it without. --appending: appending alone.
 """
 import argparse
 import itertools
-import mmap
 import os
 import random
 import socket
@@ -37,12 +36,15 @@ from lab import SOURCE_ADDRESS, Lab  # noqa: E402
 from lab.ferry import Ferry  # noqa: E402
 from lab.imap import Imap  # noqa: E402
 from lab.mail import bulk  # noqa: E402
+from mail_limit import UsualNetwork, limit_of, read_by_c  # noqa: E402
 
 PASSWORD = "wonderland"
 CHUNK = 1 << 20
 APPENDS = 1000
 APPENDED = 9 * 4120  # pages that one of a small message changes, with their frames
 FIELDS = "HEADER.FIELDS (FROM TO SUBJECT DATE)"
+BODIES = "FETCH 1:* (BODY.PEEK[])"
+BY_C = "FETCH BODY.PEEK[], client in C"
 COMMANDS = [
     ("SELECT", "SELECT INBOX"),
     ("FETCH FLAGS", "FETCH 1:* (FLAGS)"),
@@ -60,7 +62,7 @@ COMMANDS = [
     ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL"),
     ("STORE +FLAGS.SILENT", "STORE 1:* +FLAGS.SILENT (\\Answered)"),
     ("STORE -FLAGS.SILENT", "STORE 1:* -FLAGS.SILENT (\\Answered)"),
-    ("FETCH BODY.PEEK[]", "FETCH 1:* (BODY.PEEK[])"),
+    ("FETCH BODY.PEEK[]", BODIES),
 ]
 
 
@@ -192,6 +194,8 @@ def measure(connect, rounds):
             results.setdefault(name if number else name + " cold", []).append(took)
         reader.socket.close()
         time.sleep(0.3)
+        if number:
+            results.setdefault(BY_C, []).append(bodies_by_c(connect)[0])
     return {name: statistics.median(took) for name, took in results.items()}
 
 
@@ -233,27 +237,20 @@ def wait_until_built(index, connect, seconds=240):
     time.sleep(0.5)
 
 
-def plain_copy(bodies):
-    """Milliseconds until all bytes of the packs have come over a socket."""
-    files = [open(pack, "rb") for pack in sorted(bodies.glob("*.pack"))]
-    left = sum(os.fstat(f.fileno()).st_size for f in files)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        if os.fork() == 0:
-            client = listener.accept()[0]
-            client.recv(1)
-            for f in files:
-                with mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-                    client.sendall(mapped)
-            os._exit(0)
-        with socket.create_connection(listener.getsockname()) as reader:
-            buffer = bytearray(CHUNK)
-            begin = time.monotonic()
-            reader.sendall(b"x")
-            while left:
-                left -= reader.recv_into(buffer)
-            took = time.monotonic() - begin
-    os.wait()
-    return took * 1000
+def bodies_by_c(connect):
+    """Milliseconds for all bodies, and how many bytes: by a client that does nothing else."""
+    reader = Reader(connect)
+    reader.command("SELECT INBOX")
+    seconds, size = read_by_c(reader.socket, "command", BODIES)
+    return seconds * 1000, size
+
+
+def plain_copy(lab, bodies, rounds):
+    """Milliseconds until all bytes of the packs have come to that client, over the same way, from
+    a process that has them in memory."""
+    whole = b"".join(pack.read_bytes() for pack in sorted(bodies.glob("*.pack"))) + b"\r\nM OK done\r\n"
+    with limit_of(lab, [whole]) as connect:
+        return statistics.median(read_by_c(connect(), "command", BODIES)[0] * 1000 for _ in range(rounds))
 
 
 def durable_writes(folder):
@@ -291,7 +288,7 @@ def row(name, theirs, ours, faster):
 def show(theirs, ours, rates):
     print(f"{'milliseconds':36}{'dovecot':>10}{'mailferry':>12}{'faster':>10}")
     names = [name for name, _ in COMMANDS]
-    for name in names + [name + " cold" for name in names]:
+    for name in names + [BY_C] + [name + " cold" for name in names]:
         if name in ours:
             row(name, theirs[name], ours[name], theirs[name] / ours[name])
     print(f"{'messages a second':36}")
@@ -313,7 +310,7 @@ def main():
     options = parser.parse_args()
     os.environ["MAILFERRY_BIN"] = str(Path(options.build).resolve() / "bin")
     with Lab(users={"alice": PASSWORD}, storage=options.storage,
-             fsync=options.fsync) as lab:
+             fsync=options.fsync, network=UsualNetwork) as lab:
         mailbox = bulk(1, options.messages, folders=1)
         (make_text if options.text else add_text)(mailbox.folders[0].messages)
         lab.server.fill("alice", mailbox)
@@ -327,7 +324,7 @@ def main():
         ours = {} if options.appending else measure(connect, options.rounds)
         rates = [None, appending(connect, message)]
         bodies = ferry.folder / "state/mail/alice/bodies"
-        limits = (statistics.median(plain_copy(bodies) for _ in range(3)),
+        limits = (plain_copy(lab, bodies, options.rounds + 1),
                   *durable_writes(ferry.folder / "state"))
         if options.pause:
             input(f"{ferry.folder}: Enter ends it ")
@@ -338,7 +335,7 @@ def main():
     print(f"{options.messages} messages of {len(message)} bytes and more; "
           f"Dovecot: {options.storage}, mail_fsync {options.fsync}")
     show(theirs, ours, rates)
-    print(f"plain copy of the bodies over a socket: {limits[0]:.1f} ms; "
+    print(f"plain copy of the bodies to the client in C: {limits[0]:.1f} ms; "
           f"durable writes of {APPENDED} bytes: {limits[1]:.1f} a second, "
           f"the fastest tenth: {limits[2]:.0f} us")
 
