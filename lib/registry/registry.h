@@ -295,8 +295,8 @@ int registry_each_login(struct registry *r, int (*each)(void *context, struct st
    busy: those need EVENT_CANCEL, or EVENT_STAY. */
 int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
 	void *context, struct error *err);
-/* What has failed was neither the source nor the mailbox: the next try is in ms, if it was
-   the first. Later ones wait as ever. */
+/* What has failed was neither the source nor the mailbox: the next try is in ms, if it
+   was the first. Later ones wait as ever. */
 int registry_try_soon(
 	struct registry *r, int64_t account_id, uint64_t ms, struct error *err);
 /* The earliest next_try_at of a failed account, 0: none. */
