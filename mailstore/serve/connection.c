@@ -134,6 +134,7 @@ static void end(struct connection *c)
 		c->state = CONNECTION_ENDING;
 		restart_timer(c);
 	}
+	c->session.out.ends = true;
 	r = flush(c);
 	if (r == -EAGAIN || (r == 0 && stream_holds_back(c->stream)))
 		stream_want(c->stream, UV_WRITABLE);
@@ -179,6 +180,7 @@ static enum service_need run(struct connection *c, int *ret_sent)
 		need = session_run(&c->session);
 		if (need == SERVICE_AGAIN || has_more(c, need, &reads))
 			continue;
+		c->session.out.ends = need == SERVICE_END;
 		*ret_sent = flush(c);
 		if (need == SERVICE_DEFLATE && *ret_sent == 0)
 			*ret_sent = begin_deflate(c);

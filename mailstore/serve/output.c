@@ -175,10 +175,16 @@ static ssize_t send_piece(struct output *o, struct stream *s)
 	return stream_write(s, str_take(output_view(o), len), false);
 }
 
+static ssize_t write_text(const struct output *o, struct stream *s, struct str text)
+{
+	return o->ends && !o->count ? stream_write_last(s, text)
+	                            : stream_write(s, text, o->count != 0);
+}
+
 static ssize_t write_next(struct output *o, struct stream *s)
 {
 	struct str text = next_text(o);
-	ssize_t n = text.len ? stream_write(s, text, o->count != 0) : send_piece(o, s);
+	ssize_t n = text.len ? write_text(o, s, text) : send_piece(o, s);
 
 	if (n > 0)
 		output_consume(o, (size_t)n);

@@ -33,6 +33,7 @@ struct output {
 	unsigned first, count; /* a ring */
 	size_t placed;         /* text that goes before some piece */
 	uint64_t sent;         /* bytes so far */
+	bool ends;             /* the connection is shut down behind it: one packet */
 };
 
 void output_init(struct output *o);

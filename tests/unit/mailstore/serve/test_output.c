@@ -269,6 +269,42 @@ static void a_file_that_is_cut_short(void **state)
 	fd_closep(&peer);
 }
 
+/* ── the end ───────────────────────────────────────────────────────────────────────── */
+
+/* Takes all, and knows of the last write whether more was said to follow. */
+struct told {
+	struct stream stream;
+	bool more;
+};
+
+static ssize_t take(struct stream *s, struct str bytes, bool more)
+{
+	((struct told *)s)->more = more;
+	return (ssize_t)bytes.len;
+}
+
+static void the_end_goes_with_the_last_bytes(void **state)
+{
+	static const struct stream_ops joins = { .write = take, .joins_end = true };
+	static const struct stream_ops does_not = { .write = take };
+	struct fixture *f = *state;
+	struct told told = { .stream = { .ops = &joins, .fd = -1 } };
+
+	assert_return_code(buf_append_c(&f->out.text, "a OK\r\n"), 0);
+	assert_int_equal(output_send(&f->out, &told.stream), 0);
+	assert_false(told.more); /* or the client would wait */
+
+	f->out.ends = true;
+	assert_return_code(buf_append_c(&f->out.text, "* BYE\r\n"), 0);
+	assert_int_equal(output_send(&f->out, &told.stream), 0);
+	assert_true(told.more);
+
+	told.stream.ops = &does_not;
+	assert_return_code(buf_append_c(&f->out.text, "* BYE\r\n"), 0);
+	assert_int_equal(output_send(&f->out, &told.stream), 0);
+	assert_false(told.more);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +316,8 @@ int main(void)
 			all_is_sent_in_its_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_file_that_is_cut_short, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_end_goes_with_the_last_bytes, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
