@@ -100,8 +100,10 @@ void presence_next(struct store *s)
 	/* the system call itself: a library's could write there without the kernel. What
 	   fails is seen by the next check. */
 	if (syscall(SYS_getrandom, p->page, sizeof(p->number), 0) ==
-		(long)sizeof(p->number))
-		(void)pread(s->lock, &p->number, sizeof(p->number), 0);
+			(long)sizeof(p->number) &&
+		pread(s->lock, &p->number, sizeof(p->number), 0) !=
+			(ssize_t)sizeof(p->number))
+		p->number = 0;
 }
 
 void presence_end(struct store *s)
