@@ -436,6 +436,8 @@ static enum prelogin_action next_command(
 		return input.len > p->command_max ? too_long(p, reply)
 		                                  : PRELOGIN_NEED_MORE;
 	case IMAP_FRAME_LITERAL:
+		if (literal.offset > p->command_max)
+			return too_long(p, reply);
 		/* no way to go on when refused: it may be on its way already */
 		return accept_literal(p, &literal, reply)
 		               ? PRELOGIN_AGAIN

@@ -86,7 +86,8 @@ void imap_set_resolve(struct imap_set *set, uint32_t last, uint32_t *ret_highest
 
 		highest = n > highest ? n : highest;
 	}
-	qsort(set->ranges, set->count, sizeof(set->ranges[0]), by_start);
+	if (set->count)
+		qsort(set->ranges, set->count, sizeof(set->ranges[0]), by_start);
 	for (size_t i = 1; i < set->count; i++) {
 		struct imap_range *kept_one = &set->ranges[kept];
 
