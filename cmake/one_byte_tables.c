@@ -14,6 +14,8 @@ static _Noreturn void die(const char *charset, const char *why)
 	exit(EXIT_FAILURE);
 }
 
+static uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
 /* 0: no character. */
 static unsigned meaning(iconv_t converter, const char *charset, unsigned char byte)
 {
@@ -50,8 +52,10 @@ static void write_table(FILE *file, const char *charset)
 
 		if (byte < 128 && is != byte)
 			die(charset, "its first half is not ASCII");
-		if (byte >= 128)
-			(void)fprintf(file, "0x%04x,%s", is, byte % 8 == 7 ? "\n" : " ");
+		if (byte < 128)
+			continue;
+		sum = (sum ^ is) * UINT64_C(0x100000001b3);
+		(void)fprintf(file, "0x%04x,%s", is, byte % 8 == 7 ? "\n" : " ");
 	}
 	(void)fputs("};\n", file);
 	(void)iconv_close(converter);
@@ -65,6 +69,8 @@ int main(int argc, char **argv)
 		die(argc > 1 ? argv[1] : "usage", strerror(argc > 2 ? errno : EINVAL));
 	for (int i = 2; i < argc; i++)
 		write_table(file, argv[i]);
+	(void)fprintf(
+		file, "#define ONE_BYTE_SUM UINT64_C(%#llx)\n", (unsigned long long)sum);
 	if (fclose(file) != 0)
 		die(argv[1], strerror(errno));
 	return EXIT_SUCCESS;

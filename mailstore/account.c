@@ -82,7 +82,7 @@ void account_alarm(struct account *a, const struct error *err)
 
 /* ── the store ─────────────────────────────────────────────────────────────────────── */
 
-/* Everything that needs the rest of the system comes before: charsets, time zone. */
+/* What needs the rest of the system comes before: the time zone. */
 static int enter(struct account *a, const struct settings *settings, struct error *err)
 {
 	char path[PATH_MAX];
@@ -466,8 +466,7 @@ int account_run(const struct settings *settings, const char *name)
 		(void)sort_stored_keep(&a->serve, NULL);
 	sort_cache_fini(&a->serve.sort_cache);
 	store_close(a->serve.store);
+	mime_charsets_free(a->serve.charsets);
 	free(a);
-	/* the charsets go with the process: to unload each converter's library costs a
-	   twentieth of its start */
 	return r;
 }

@@ -1,68 +1,92 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/mime/charset.h"
-#include "wire/mime/fold.h"
 
-#include <errno.h>
-#include <iconv.h>
+#include "base/hash.h"
+#include "wire/mime/fold.h"
+#include "wire/mime/multibyte.h"
+
 #include <stdlib.h>
 #include <unistr.h>
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-/* Made by cmake/one_byte_tables.c. To open a converter of iconv's is to load a library:
-   all of them were a fifth of what it costs to start an account's process. */
+/* Made by cmake/one_byte_tables.c. */
 #include "wire/mime/one_byte.inc"
 
-/* iconv's name, and the spellings that mail uses for it, without "-" and "_". Labels lie:
-   text that says iso-8859-1 and has C1 controls is windows-1252, Outlook's ks_c_5601-1987
-   is CP949. */
+/* The spellings that mail uses, without "-" and "_". Labels lie: text that says
+   iso-8859-1 and has C1 controls is windows-1252, Outlook's ks_c_5601-1987 is CP949. */
 static const struct row {
-	const char *name;
 	const char *labels;
-	/* what bytes from 128 on mean, 0: nothing; NULL: ask iconv */
+	/* what bytes from 128 on mean, 0: nothing; NULL: of several bytes */
 	const uint16_t *high;
+	enum mime_multibyte multibyte;
 } rows[] = {
-	{ "CP1252", "iso88591 windows1252 cp1252 latin1 l1 cp819 ibm819", CP1252 },
-	{ "CP1250", "windows1250 cp1250 xcp1250", CP1250 },
-	{ "CP1251", "windows1251 cp1251 xcp1251", CP1251 },
-	{ "CP1253", "windows1253 cp1253", CP1253 },
-	{ "CP1254", "windows1254 cp1254 iso88599 latin5", CP1254 },
-	{ "CP1255", "windows1255 cp1255", NULL },
-	{ "CP1256", "windows1256 cp1256", CP1256 },
-	{ "CP1257", "windows1257 cp1257", CP1257 },
-	{ "CP1258", "windows1258 cp1258", NULL },
-	{ "ISO-8859-2", "iso88592 latin2", ISO_8859_2 },
-	{ "ISO-8859-3", "iso88593 latin3", ISO_8859_3 },
-	{ "ISO-8859-4", "iso88594 latin4", ISO_8859_4 },
-	{ "ISO-8859-5", "iso88595 cyrillic", ISO_8859_5 },
-	{ "ISO-8859-6", "iso88596 iso88596i iso88596e arabic", ISO_8859_6 },
-	{ "ISO-8859-7", "iso88597 greek", ISO_8859_7 },
-	{ "ISO-8859-8", "iso88598 iso88598i iso88598e hebrew", ISO_8859_8 },
-	{ "ISO-8859-10", "iso885910 latin6", ISO_8859_10 },
-	{ "CP874", "iso885911 tis620 windows874 cp874", CP874 },
-	{ "ISO-8859-13", "iso885913", ISO_8859_13 },
-	{ "ISO-8859-14", "iso885914 latin8", ISO_8859_14 },
-	{ "ISO-8859-15", "iso885915 latin9", ISO_8859_15 },
-	{ "ISO-8859-16", "iso885916 latin10", ISO_8859_16 },
-	{ "KOI8-R", "koi8r", KOI8_R },
-	{ "KOI8-U", "koi8u koi8ru", KOI8_U },
-	{ "GB18030", "gb2312 gbk gb18030 cp936 xgbk euccn", NULL },
-	{ "BIG5-HKSCS", "big5hkscs", NULL },
-	{ "BIG5", "big5 cp950 xbig5", NULL },
-	{ "ISO-2022-JP", "iso2022jp", NULL },
-	{ "CP932", "shiftjis sjis xsjis cp932 windows31j mskanji", NULL },
-	{ "EUC-JP", "eucjp xeucjp", NULL },
-	{ "CP949", "euckr ksc56011987 ksc5601 cp949 uhc windows949", NULL },
-	{ "ISO-2022-KR", "iso2022kr", NULL },
-	{ "CP437", "cp437 ibm437", CP437 },
-	{ "CP850", "cp850 ibm850", CP850 },
-	{ "CP852", "cp852 ibm852", CP852 },
-	{ "CP866", "cp866 ibm866", CP866 },
-	{ "MACINTOSH", "macintosh mac xmacroman macroman", MACINTOSH },
-	{ "UTF-16", "utf16", NULL },
-	{ "UTF-16LE", "utf16le", NULL },
-	{ "UTF-16BE", "utf16be", NULL },
-	{ "UTF-7", "utf7 unicode11utf7", NULL },
+	{ "iso88591 windows1252 cp1252 latin1 l1 cp819 ibm819 csisolatin1 "
+	  "isoir100 xcp1252",
+		CP1252, 0 },
+	{ "windows1250 cp1250 xcp1250 ms1250", CP1250, 0 },
+	{ "windows1251 cp1251 xcp1251 ms1251", CP1251, 0 },
+	{ "windows1253 cp1253 xcp1253 ms1253", CP1253, 0 },
+	{ "windows1254 cp1254 iso88599 latin5 l5 csisolatin5 isoir148 xcp1254 "
+	  "ms1254",
+		CP1254, 0 },
+	{ "windows1255 cp1255 xcp1255 ms1255", NULL, MIME_CP1255 },
+	{ "windows1256 cp1256 xcp1256 ms1256", CP1256, 0 },
+	{ "windows1257 cp1257 xcp1257 ms1257", CP1257, 0 },
+	{ "windows1258 cp1258 xcp1258 ms1258", NULL, MIME_CP1258 },
+	{ "iso88592 latin2 l2 csisolatin2 isoir101", ISO_8859_2, 0 },
+	{ "iso88593 latin3 l3 csisolatin3 isoir109", ISO_8859_3, 0 },
+	{ "iso88594 latin4 l4 csisolatin4 isoir110", ISO_8859_4, 0 },
+	{ "iso88595 cyrillic csisolatincyrillic isoir144", ISO_8859_5, 0 },
+	{ "iso88596 iso88596i iso88596e arabic csisolatinarabic isoir127 "
+	  "ecma114 asmo708",
+		ISO_8859_6, 0 },
+	{ "iso88597 greek greek8 csisolatingreek isoir126 ecma118 elot928", ISO_8859_7,
+		0 },
+	{ "iso88598 iso88598i iso88598e hebrew csisolatinhebrew isoir138", ISO_8859_8,
+		0 },
+	{ "iso885910 latin6 l6 csisolatin6 isoir157", ISO_8859_10, 0 },
+	{ "iso885911 tis620 windows874 cp874 dos874", CP874, 0 },
+	{ "iso885913 latin7 l7", ISO_8859_13, 0 },
+	{ "iso885914 latin8 l8", ISO_8859_14, 0 },
+	{ "iso885915 latin9 l9", ISO_8859_15, 0 },
+	{ "iso885916 latin10 l10", ISO_8859_16, 0 },
+	{ "koi8r cskoi8r koi8 koi", KOI8_R, 0 },
+	{ "koi8u koi8ru", KOI8_U, 0 },
+	{ "gb2312 gbk gb18030 cp936 xgbk euccn xeuccn csgb2312 csgbk "
+	  "csgb18030 gb231280 gb23121980 csiso58gb231280 chinese isoir58 "
+	  "ms936 windows936",
+		NULL, MIME_GB18030 },
+	{ "big5hkscs xbig5hkscs csbig5hkscs big5hkscs2004 big5hkscs2008", NULL,
+		MIME_BIG5_HKSCS },
+	{ "big5 cp950 xbig5 xxbig5 csbig5 cnbig5 ms950 windows950 big5eten", NULL,
+		MIME_BIG5 },
+	{ "iso2022jp csiso2022jp iso2022jp1 iso2022jp2 csiso2022jp2 "
+	  "iso2022jpms cp50220 cp50221 cp50222",
+		NULL, MIME_ISO_2022_JP },
+	{ "shiftjis sjis xsjis cp932 windows31j mskanji csshiftjis "
+	  "cswindows31j ms932 windows932",
+		NULL, MIME_CP932 },
+	{ "eucjp xeucjp cseucpkdfmtjapanese eucjpms eucjpwin ujis", NULL, MIME_EUC_JP },
+	{ "euckr ksc56011987 ksc56011989 ksc5601 xksc5601 cp949 uhc "
+	  "windows949 xwindows949 ms949 cseuckr csksc56011987 korean isoir149",
+		NULL, MIME_CP949 },
+	{ "iso2022kr csiso2022kr", NULL, MIME_ISO_2022_KR },
+	{ "hzgb2312 hz xhz", NULL, MIME_HZ },
+	{ "cp437 ibm437", CP437, 0 },
+	{ "cp850 ibm850", CP850, 0 },
+	{ "cp852 ibm852", CP852, 0 },
+	{ "cp866 ibm866 csibm866", CP866, 0 },
+	{ "macintosh mac xmacroman macroman csmacintosh", MACINTOSH, 0 },
+	{ "utf16 csutf16 ucs2 iso10646ucs2 unicode csunicode", NULL, MIME_UTF_16 },
+	{ "utf16le csutf16le ucs2le", NULL, MIME_UTF_16LE },
+	{ "utf16be csutf16be ucs2be unicodefffe", NULL, MIME_UTF_16BE },
+	{ "utf32 csutf32", NULL, MIME_UTF_32 },
+	{ "utf32le csutf32le", NULL, MIME_UTF_32LE },
+	{ "utf32be csutf32be", NULL, MIME_UTF_32BE },
+	{ "utf7 csutf7 unicode11utf7 csunicode11utf7 unicode20utf7 "
+	  "xunicode20utf7",
+		NULL, MIME_UTF_7 },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 #define LABEL_MAX 32
@@ -70,41 +94,27 @@ static const struct row {
 #define UTF8_MAX 3    /* bytes: none of them is beyond the first plane */
 
 struct mime_charsets {
-	iconv_t converters[N_ROWS]; /* (iconv_t)-1: a table, or this system has none */
+	uint64_t version;
 };
 
 struct mime_charsets *mime_charsets_new(void)
 {
 	struct mime_charsets *c = malloc(sizeof(*c));
 
-	for (size_t i = 0; c && i < N_ROWS; i++)
-		c->converters[i] =
-			rows[i].high ? (iconv_t)-1 : iconv_open("UTF-8", rows[i].name);
+	if (c)
+		c->version = hash_mix(
+			hash_mix(HASH_FIRST, ONE_BYTE_SUM), mime_multibyte_sum());
 	return c;
 }
 
 void mime_charsets_free(struct mime_charsets *c)
 {
-	for (size_t i = 0; c && i < N_ROWS; i++)
-		if (c->converters[i] != (iconv_t)-1)
-			(void)iconv_close(c->converters[i]);
 	free(c);
 }
 
-static bool is_there(const struct mime_charsets *c, size_t row)
+uint64_t mime_charsets_version(const struct mime_charsets *c)
 {
-	return rows[row].high || c->converters[row] != (iconv_t)-1;
-}
-
-uint64_t mime_charsets_there(const struct mime_charsets *c)
-{
-	uint64_t there = 0;
-
-	_Static_assert(N_ROWS <= 64, "a bit for each");
-	for (size_t i = 0; c && i < N_ROWS; i++)
-		if (is_there(c, i))
-			there |= UINT64_C(1) << i;
-	return there;
+	return c ? c->version : 0;
 }
 
 static struct str normal_label(struct str label, char space[static LABEL_MAX])
@@ -133,7 +143,7 @@ static const struct row *find_row(const struct mime_charsets *c, struct str labe
 		return NULL;
 	for (size_t i = 0; c && i < N_ROWS; i++)
 		if (str_has_word(str_from(rows[i].labels), normal))
-			return is_there(c, i) ? &rows[i] : NULL;
+			return &rows[i];
 	return NULL;
 }
 
@@ -142,7 +152,7 @@ bool mime_charset_is_known(struct mime_charsets *c, struct str charset)
 	char space[LABEL_MAX];
 
 	return find_row(c, charset) ||
-	       str_has_word(STR_LIT("utf8 usascii ascii ansix341968"),
+	       str_has_word(STR_LIT("utf8 usascii ascii ansix341968 csascii csutf8"),
 		       normal_label(charset, space));
 }
 
@@ -174,7 +184,7 @@ static int put_high(const uint16_t *high, struct str *bytes, struct buf *out)
 {
 	char *to;
 	size_t n = 0, len = 0;
-	int r = buf_reserve(out, HIGH_PIECE * UTF8_MAX, &to);
+	int r = buf_reserve(out, (size_t)HIGH_PIECE * UTF8_MAX, &to);
 
 	for (; r == 0 && n < HIGH_PIECE && n < bytes->len && bytes->ptr[n] & 0x80; n++) {
 		ucs4_t c = high[bytes->ptr[n] & 0x7f];
@@ -202,39 +212,6 @@ static int put_table(const uint16_t *high, struct str bytes, struct buf *out)
 	return r;
 }
 
-/* One call of iconv() with room for all that can come of it. from NULL: what the
-   converter has held back (an accent may follow a letter in CP1255 and CP1258). */
-static int convert_piece(iconv_t converter, char **from, size_t *left, struct buf *out)
-{
-	size_t want = *left + 16, room = want, n;
-	char *to;
-	int r = buf_reserve(out, want, &to);
-
-	if (r < 0)
-		return r;
-	n = iconv(converter, from, left, &to, &room);
-	buf_commit(out, want - room);
-	return n == (size_t)-1 && errno != E2BIG ? -EILSEQ : 0;
-}
-
-static int convert(iconv_t converter, struct str bytes, struct buf *out)
-{
-	char *from = (char *)(uintptr_t)bytes.ptr;
-	size_t left = bytes.len, none = 0;
-	int r = 0;
-
-	(void)iconv(converter, NULL, NULL, NULL, NULL);
-	while (left && r == 0) {
-		r = convert_piece(converter, &from, &left, out);
-		if (r == -EILSEQ) { /* invalid, or cut short */
-			r = put_replacement(out);
-			from++;
-			left--;
-		}
-	}
-	return r < 0 ? r : convert_piece(converter, NULL, &none, out);
-}
-
 int mime_to_utf8(
 	struct mime_charsets *c, struct str charset, struct str bytes, struct buf *out)
 {
@@ -243,5 +220,5 @@ int mime_to_utf8(
 	if (!row)
 		return put_utf8(bytes, out);
 	return row->high ? put_table(row->high, bytes, out)
-	                 : convert(c->converters[row - rows], bytes, out);
+	                 : mime_put_multibyte(row->multibyte, bytes, out);
 }

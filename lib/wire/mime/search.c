@@ -8,7 +8,6 @@
 #include "wire/mime/fold.h"
 #include "wire/mime/header.h"
 
-#include <gnu/libc-version.h>
 #include <unistring/version.h>
 
 #define ADDRESSES_LOOK ((size_t)65536) /* bytes of one field, for ENVELOPE too */
@@ -119,8 +118,9 @@ static int pass_lines(
 	size_t len = text.len;
 	int r;
 
-	if (str_istarts(t->charset, STR_LIT("utf-16"))) /* an LF is half of a character */
-		len -= last ? 0 : len % 2;
+	if (str_istarts(t->charset, STR_LIT("utf-16")) ||
+		str_istarts(t->charset, STR_LIT("utf-32"))) /* an LF is a part of one */
+		len -= last ? 0 : len % 4;
 	else
 		while (!last && len && text.len < PIECE_SIZE * 2 &&
 			text.ptr[len - 1] != '\n')
@@ -244,11 +244,10 @@ int mime_read_message(
 uint64_t mime_text_version(const struct mime_charsets *c)
 {
 	uint64_t parts[] = { MIME_TEXT_VERSION, (uint64_t)_libunistring_version,
-		mime_charsets_there(c) };
+		mime_charsets_version(c) };
 	uint64_t hash = HASH_FIRST;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		hash = hash_mix(hash, parts[i]);
-	hash = hash_bytes(hash, str_from(gnu_get_libc_version()));
 	return hash >> 1 | 1; /* a positive number of SQLite, and not 0 */
 }

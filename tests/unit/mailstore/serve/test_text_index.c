@@ -20,7 +20,7 @@
 
 #define QUESTIONS 60
 #define NEEDLE_MAX 24
-#define TEXT_SUM UINT64_C(0x96d0a2fee6266506) /* of the corpus, read by version 2 */
+#define TEXT_SUM UINT64_C(0xaa8c794df9c3c4a8) /* of the corpus, read by version 3 */
 
 struct questions {
 	struct nasty_mail mail;
