@@ -261,7 +261,6 @@ static enum exit_code end(struct control *c)
 			"`mailferry up` runs (pid %d) and ends them when it ends", pid);
 		return control_fail(c);
 	}
-	kernel_settings_end(&c->settings);
 	keep_counts(c);
 	code = control_registry(c, &r);
 	if (code == 0)
@@ -271,6 +270,7 @@ static enum exit_code end(struct control *c)
 			"the registry is not there: rules that are in the kernel stay; "
 			"`mailferry rules remove` takes them out");
 	registry_close(r);
+	kernel_settings_end(&c->settings);
 	return code < 0 ? control_fail(c) : EXIT_DONE;
 }
 

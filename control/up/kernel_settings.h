@@ -19,6 +19,7 @@
 void kernel_settings_begin(const struct settings *s);
 /* Before rules that admit clients to the source. */
 void kernel_settings_begin_direct(const struct settings *s);
+/* Behind the last rules: where they stay they may have begun some. */
 void kernel_settings_end(const struct settings *s);
 
 #endif

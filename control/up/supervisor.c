@@ -190,11 +190,11 @@ static void finish(struct supervisor *s)
 	if (s->restarts || !(s->part->duties & DUTY_END_RULES)) {
 		up_rules_leave(s->rules);
 	} else {
-		kernel_settings_end(&s->control->settings);
 		if (up_rules_end(s->rules, &err) < 0) {
 			s->control->err = err;
 			s->result = err.code;
 		}
+		kernel_settings_end(&s->control->settings);
 	}
 	set_state(s, SUPERVISOR_DONE);
 	loop_stop(&s->loop);
