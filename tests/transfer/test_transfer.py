@@ -19,6 +19,7 @@ from imap_world import ImapWorld as World  # noqa: E402
 from mini_server import Folder, MiniServer  # noqa: E402
 from one_account import (  # noqa: E402
     HELD, OVER, PARKED, PROGRAM, case, equal, main, true, wait_until)
+from steps import kill_and_wait  # noqa: E402
 
 @case
 def a_move(world):
@@ -279,6 +280,27 @@ def killed_while_busy(world):
     world.interceptor.log_off(b"alice")
     world.tool("event", "alice", "switch")
     world.server.folders["INBOX"].add(100, b"late\r\n")
+    world.run()
+    world.arrived()
+
+
+@case
+def the_vault_ends(world):
+    """With it what it lent: the next try is soon, but only once, or an account that ends the vault
+    each time would do so twice a second."""
+    def end_it(kind, number):
+        if kind == "QUIESCE" and number == LOGGED_OFF:
+            kill_and_wait(world.vault)
+    world.interceptor.before = end_it
+    for wait in (500, 30_000):
+        world.run()
+        equal(world.state(), "source/failed", "state")
+        planned = world.account("next_try_at - stage_at")[0]
+        true(wait <= planned < wait + 14_000, f"next try in {planned} ms: {world.error()}")
+        world.vault.wait()
+        (world.folder / "run/vault.sock").unlink()
+        world.vault = world.start_vault()
+    world.interceptor.before = lambda kind, number: None
     world.run()
     world.arrived()
 
