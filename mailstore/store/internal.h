@@ -35,6 +35,7 @@ struct watch_walk {
 struct presence {
 	uint64_t number; /* that `lock` holds */
 	void *page;      /* where it holds it; never read or written by a line of ours */
+	uint64_t written_at; /* the last time by a write, which changes its times */
 	struct stat folder, lock, index;
 	bool is_known; /* all of these */
 	enum store_presence is;

@@ -6,7 +6,10 @@
    The number is put into the file's page in memory, by the kernel: a write would change
    the file's times, and on a file system without a journal the sync of the next commit
    waits until they are on the disk (they lie in one block with the index's own). Where
-   somebody has cut the file short meanwhile that is -EFAULT, no signal. */
+   somebody has cut the file short meanwhile that is -EFAULT, no signal. Once a second it
+   is written all the same: who copies back only what has other times, as rsync does,
+   would leave `lock` alone. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "mailstore/store/internal.h"
 
@@ -20,6 +23,7 @@
 #include <unistd.h>
 
 #define MARK "overwritten"
+#define TIMES_MS 1000
 
 /* Not by snprintf(): each command of a client looks twice. */
 static int path_of(const struct store *s, const char *name, char path[static PATH_MAX])
@@ -43,6 +47,7 @@ static int write_number(struct store *s)
 {
 	struct presence *p = &s->presence;
 
+	p->written_at = clock_monotonic_ms();
 	/* a full disk does not hinder it: the block is there from the first time on */
 	if (pwrite(s->lock, &p->number, sizeof(p->number), 0) !=
 		(ssize_t)sizeof(p->number))
@@ -93,17 +98,25 @@ int presence_of_index(struct store *s, struct error *err)
 	return r < 0 ? error_errno(err, r, "%s/index.sqlite", s->folder) : 0;
 }
 
-void presence_next(struct store *s)
+/* The system call itself: a library's could write there without the kernel. */
+static bool put_number(struct store *s)
 {
 	struct presence *p = &s->presence;
 
-	/* the system call itself: a library's could write there without the kernel. What
-	   fails is seen by the next check. */
-	if (syscall(SYS_getrandom, p->page, sizeof(p->number), 0) ==
-			(long)sizeof(p->number) &&
-		pread(s->lock, &p->number, sizeof(p->number), 0) !=
-			(ssize_t)sizeof(p->number))
+	if (syscall(SYS_getrandom, p->page, sizeof(p->number), 0) !=
+		(long)sizeof(p->number))
+		return false;
+	if (pread(s->lock, &p->number, sizeof(p->number), 0) !=
+		(ssize_t)sizeof(p->number))
 		p->number = 0;
+	return p->number != 0;
+}
+
+/* What fails is seen by the next check. */
+void presence_next(struct store *s)
+{
+	if (put_number(s) && clock_monotonic_ms() - s->presence.written_at >= TIMES_MS)
+		(void)write_number(s);
 }
 
 void presence_end(struct store *s)

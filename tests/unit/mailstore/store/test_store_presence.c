@@ -92,13 +92,32 @@ static void test_each_commit_counts(void **state)
 	fixture_shell(f, "rm $d.last");
 }
 
+/* As rsync does; its own times are those of the last commit, give or take a second. */
+static void test_only_what_has_other_times_is_copied(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, STORE_SERVED);
+	fixture_shell(f, "cp -a $d $d.was; sleep 1.1");
+	change(f, STORE_LEAVING);
+	change(f, STORE_SERVED);
+	assert_int_equal(store_presence(f->store), STORE_THERE);
+	fixture_shell(f, "cd $d.was; find . -type f | while read f; do"
+			 " of() { stat -c '%s %y' $1/$f; }; "
+			 " [ \"$(of .)\" = \"$(of $d)\" ] || cat $f >$d/$f; done;"
+			 " rm -r $d.was");
+	assert_int_equal(store_presence(f->store), STORE_OVERWRITTEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
 		cmocka_unit_test_setup_teardown(
 			test_cut_short_in_a_transaction, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_each_commit_counts, fixture_setup, fixture_teardown) };
+			test_each_commit_counts, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_only_what_has_other_times_is_copied,
+			fixture_setup, fixture_teardown) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
