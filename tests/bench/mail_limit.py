@@ -16,8 +16,9 @@ from lab.network import CLIENT_GATEWAY, Network
 
 
 class UsualNetwork(Network):
-    """A congestion control that paces nothing, whatever this machine has: with BBR its pauses, after
-    the client's of a loaded machine, are all that is measured one by one."""
+    """A congestion control that paces nothing, whatever this machine has. With BBR, on an idle
+    machine, Dovecot took 2.7 times as long for RETR one by one and 2.1 times for all at once, we
+    1.0 and 1.2 times, and mail_answers.c 1.0 for one by one."""
 
     def create(self):
         super().create()
