@@ -9,10 +9,10 @@
  *             others (PR_SET_DUMPABLE), no_new_privs, only the capabilities of the row
  *   seccomp   a list of the system calls that the process makes (sandbox_calls.c). Any
  *             other one ends it, with a line in the log that names the call.
- *   Landlock  no file but those of the row, no TCP where the row has no sockets, or to
- *             one port alone; no signal and no abstract socket out of here. Where the
- *             kernel has none
- *             (sandbox_has_landlock()) that wall is missing.
+ *   Landlock  no file but those of the row (where the kernel has it:
+ *             sandbox_has_landlock()); from its version 4 (Linux 6.7) on no TCP where the
+ *             row has no sockets, or to one port alone; from 6 (6.12) on no signal and no
+ *             abstract socket out of here. Where it is older that wall is missing.
  */
 #include "base/error.h"
 #include "base/process.h"
