@@ -30,6 +30,13 @@ enum alert {
 enum alert_level { ALERT_WARNING = 1, ALERT_FATAL = 2 };
 #define ALERT_SIZE 2
 #define RECORD_MAX (5 + (1 << 14) + 256) /* with its head (RFC 8446, 5.2) */
+#define RECORDS 16 /* that are no data, in a call: others have their turn, too */
+
+/* RFC 8446, 4 and 4.6.1 */
+#define MESSAGE_HEAD 4
+#define MESSAGE_TICKET 4
+#define TICKET_MIN (4 + 4 + 1 + 2 + 1 + 2)
+#define TICKET_MAX (4 + 4 + 1 + 255 + 2 + 65535 + 2 + 65534)
 
 struct stream_ktls {
 	struct stream stream; /* first: it is one */
@@ -37,6 +44,10 @@ struct stream_ktls {
 	bool owes_end;        /* ours has not gone yet */
 	bool waits_for_more;  /* than the part of a record that is there */
 	int code;             /* why it is broken */
+	bool takes_tickets;
+	unsigned char head[MESSAGE_HEAD]; /* of a ticket that has begun */
+	size_t n_head;                    /* of it; 0: none has */
+	size_t ticket_left;
 };
 
 static struct stream_ktls *ktls_of(struct stream *s)
@@ -122,12 +133,53 @@ static int judge_alert(struct stream_ktls *t, const unsigned char *bytes, size_t
 	return break_down(t, -EPROTO);
 }
 
-static int judge(struct stream_ktls *t, int type, const unsigned char *bytes, size_t len)
+static bool begin_ticket(struct stream_ktls *t, unsigned char byte)
 {
-	if (type == RECORD_ALERT)
-		return judge_alert(t, bytes, len);
+	size_t len;
+
+	t->head[t->n_head++] = byte;
+	if (t->head[0] != MESSAGE_TICKET || t->n_head < MESSAGE_HEAD)
+		return t->head[0] == MESSAGE_TICKET;
+	len = (size_t)t->head[1] << 16 | (size_t)t->head[2] << 8 | t->head[3];
+	t->ticket_left = len;
+	return len >= TICKET_MIN && len <= TICKET_MAX;
+}
+
+/* Whether there is nothing but tickets. A message ends anywhere in a record, but no
+   record is empty (RFC 8446, 5.1). */
+static bool skip_tickets(struct stream_ktls *t, const unsigned char *bytes, size_t len)
+{
+	bool ok = len > 0;
+
+	while (ok && len) {
+		size_t n = 1;
+
+		if (t->n_head < MESSAGE_HEAD) {
+			ok = begin_ticket(t, *bytes);
+		} else {
+			n = len < t->ticket_left ? len : t->ticket_left;
+			t->ticket_left -= n;
+			t->n_head = t->ticket_left ? MESSAGE_HEAD : 0;
+		}
+		bytes += n;
+		len -= n;
+	}
+	return ok;
+}
+
+static int refuse(struct stream_ktls *t)
+{
 	(void)send_alert(t, ALERT_FATAL, ALERT_UNEXPECTED_MESSAGE);
 	return break_down(t, -EPROTO);
+}
+
+static int judge(struct stream_ktls *t, int type, const unsigned char *bytes, size_t len)
+{
+	if (type == RECORD_HANDSHAKE && t->takes_tickets && skip_tickets(t, bytes, len))
+		return -EAGAIN;
+	/* no other record comes inside a message */
+	return type == RECORD_ALERT && !t->n_head ? judge_alert(t, bytes, len)
+	                                          : refuse(t);
 }
 
 /* ---- a part of a record ---- */
@@ -137,10 +189,17 @@ static void wait_for_any(struct stream_ktls *t)
 {
 	int any = 1;
 
-	if (t->waits_for_more)
-		(void)setsockopt(
-			t->stream.below->fd, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
+	if (!t->waits_for_more)
+		return;
 	t->waits_for_more = false;
+	(void)setsockopt(t->stream.below->fd, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
+}
+
+static bool is_readable(const struct stream_ktls *t)
+{
+	struct pollfd p = { .fd = t->stream.below->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 /* Linux (seen with 6.1) calls a socket readable for any byte, though a part of a record
@@ -154,6 +213,8 @@ static void wait_for_more(struct stream_ktls *t)
 		wait_for_any(t);
 		return;
 	}
+	if (!t->waits_for_more && !is_readable(t))
+		return; /* this kernel knows better */
 	n++;
 	t->waits_for_more = setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &n, sizeof(n)) == 0;
 }
@@ -172,21 +233,21 @@ static ssize_t judge_wait(struct stream_ktls *t, ssize_t n)
 static ssize_t ktls_read(struct stream *s, void *space, size_t size)
 {
 	struct stream_ktls *t = ktls_of(s);
-	int type, r;
+	int type, r = -EAGAIN;
 	ssize_t n;
 
 	if (t->has_ended || t->code)
 		return t->code;
-	do {
+	for (int i = 0; i < RECORDS && r == -EAGAIN; i++) {
 		n = judge_wait(t, receive(t, space, size, &type));
 		if (n == 0 && type == RECORD_DATA)
 			return break_down(t, -ECONNRESET);
 		if (n < 0 && n != -EAGAIN)
 			return break_down(t, (int)n);
-		if (n < 0 || type == RECORD_DATA)
+		if (n < 0 || (type == RECORD_DATA && !t->n_head))
 			return n;
 		r = judge(t, type, space, (size_t)n);
-	} while (r == -EAGAIN);
+	}
 	return r;
 }
 
@@ -197,7 +258,7 @@ static ssize_t ktls_write(struct stream *s, struct str bytes, bool more)
 	return t->code ? t->code : stream_write(s->below, bytes, more);
 }
 
-/* -EINVAL: a record comes that is no data, for read(). */
+/* -EINVAL: a record comes that is no data, or none may come: for read(). */
 static ssize_t ktls_splice_in(struct stream *s, int pipe, size_t max)
 {
 	struct stream_ktls *t = ktls_of(s);
@@ -205,6 +266,8 @@ static ssize_t ktls_splice_in(struct stream *s, int pipe, size_t max)
 
 	if (t->has_ended || t->code)
 		return t->code;
+	if (t->n_head)
+		return -EINVAL;
 	n = judge_wait(t, stream_splice_in(s->below, pipe, max));
 	return n ? n : break_down(t, -ECONNRESET);
 }
@@ -269,7 +332,7 @@ static int ktls_share(struct stream *s)
 	struct stream_ktls *t = ktls_of(s);
 
 	/* the other process would not know of it */
-	if (t->has_ended || t->code || t->owes_end)
+	if (t->has_ended || t->code || t->owes_end || t->takes_tickets)
 		return -EOPNOTSUPP;
 	wait_for_any(t);
 	return stream_share(s->below);
@@ -335,6 +398,7 @@ int stream_ktls_new(
 		free(t);
 		return r;
 	}
+	t->takes_tickets = keys->takes_tickets;
 	stream_init_over(&t->stream, &ktls_ops, below);
 	*ret = &t->stream;
 	return 0;

@@ -12,7 +12,8 @@
  * A record that is no data comes by itself, with its type beside it: close_notify is the
  * end; another alert breaks the connection, and so does TCP's end without close_notify
  * (-ECONNRESET), as with stream_tls. Messages of the handshake (KeyUpdate, a new
- * handshake) are refused with an alert: the kernel has no keys for what would follow.
+ * handshake) are refused with an alert: the kernel has no keys for what would follow. But
+ * a server of TLS 1.3 may send tickets at any time, which its client passes over.
  */
 #include "net/stream.h"
 
@@ -28,7 +29,8 @@ union stream_ktls_key {
 
 struct stream_ktls_keys {
 	union stream_ktls_key send, receive;
-	size_t len; /* of what is used of each */
+	size_t len;         /* of what is used of each */
+	bool takes_tickets; /* as a client of TLS 1.3: it cannot be given away */
 };
 
 /* 0: this kernel can; else -errno: -ENOENT: it knows no TLS. */

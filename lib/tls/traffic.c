@@ -344,6 +344,7 @@ int tls_traffic_keys(SSL *ssl, struct stream_ktls_keys *ret)
 		put(cipher, version, is_server ? &server : &client, &ret->send);
 		put(cipher, version, is_server ? &client : &server, &ret->receive);
 		ret->len = cipher->len;
+		ret->takes_tickets = !is_server && version == TLS1_3_VERSION;
 	}
 	OPENSSL_cleanse(&client, sizeof(client));
 	OPENSSL_cleanse(&server, sizeof(server));

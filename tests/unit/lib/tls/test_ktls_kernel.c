@@ -2,6 +2,7 @@
 /* The machine's own kernel does the TLS of one end; the peer, OpenSSL to its end, must
    not notice. Skipped where the kernel has none: tests/kernel/run brings one that has. */
 #include "lib/tls/ktls_fixture.h"
+#include "lib/tls/ktls_tickets.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -451,6 +452,10 @@ int main(void)
 		cmocka_unit_test(test_end_behind_more),
 		cmocka_unit_test(test_end_behind_a_full_socket),
 		cmocka_unit_test(test_handshake_refused),
+		cmocka_unit_test(test_tickets_of_openssl),
+		cmocka_unit_test(test_tickets),
+		cmocka_unit_test(test_tickets_refused),
+		cmocka_unit_test(test_tickets_of_a_client),
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_part_of_a_record),
 		cmocka_unit_test(test_part_given_away),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* TLS of the kernel: how it ends, records that are no data, what stays with OpenSSL. */
 #include "lib/tls/ktls_fixture.h"
+#include "lib/tls/ktls_tickets.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -297,6 +298,10 @@ int main(void)
 		cmocka_unit_test(test_end_behind_what_is_kept),
 		cmocka_unit_test(test_handshake_refused),
 		cmocka_unit_test(test_alerts),
+		cmocka_unit_test(test_tickets_of_openssl),
+		cmocka_unit_test(test_tickets),
+		cmocka_unit_test(test_tickets_refused),
+		cmocka_unit_test(test_tickets_of_a_client),
 		cmocka_unit_test(test_under_way),
 		cmocka_unit_test(test_not_for_the_kernel),
 		cmocka_unit_test(test_kernel_without_it),
