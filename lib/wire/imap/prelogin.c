@@ -408,7 +408,6 @@ static void after_command(struct imap_prelogin *p)
 	imap_frame_reset(&p->framer);
 }
 
-/* However the bytes come in pieces, the same command is too long. */
 static enum prelogin_action too_long(struct imap_prelogin *p, struct buf *reply)
 {
 	return bye(p, reply, "Command too long.");
@@ -417,13 +416,23 @@ static enum prelogin_action too_long(struct imap_prelogin *p, struct buf *reply)
 static enum prelogin_action whole_command(
 	struct imap_prelogin *p, struct str command, struct buf *reply)
 {
-	enum prelogin_action action;
+	enum prelogin_action action = run_command(p, command, reply);
 
-	if (command.len > p->command_max)
-		return too_long(p, reply);
-	action = run_command(p, command, reply);
 	after_command(p);
 	return action;
+}
+
+/* However the bytes come in pieces, the same command is too long, and that is said before
+   all else. */
+static enum imap_frame next_frame(
+	struct imap_prelogin *p, struct str input, struct imap_literal *ret)
+{
+	enum imap_frame is = imap_frame_next(&p->framer, input, ret);
+	size_t len = is == IMAP_FRAME_NEED_MORE || is == IMAP_FRAME_TOO_LONG
+	                     ? input.len
+	                     : ret->offset;
+
+	return len > p->command_max ? IMAP_FRAME_TOO_LONG : is;
 }
 
 static enum prelogin_action next_command(
@@ -431,13 +440,10 @@ static enum prelogin_action next_command(
 {
 	struct imap_literal literal;
 
-	switch (imap_frame_next(&p->framer, input, &literal)) {
+	switch (next_frame(p, input, &literal)) {
 	case IMAP_FRAME_NEED_MORE:
-		return input.len > p->command_max ? too_long(p, reply)
-		                                  : PRELOGIN_NEED_MORE;
+		return PRELOGIN_NEED_MORE;
 	case IMAP_FRAME_LITERAL:
-		if (literal.offset > p->command_max)
-			return too_long(p, reply);
 		/* no way to go on when refused: it may be on its way already */
 		return accept_literal(p, &literal, reply)
 		               ? PRELOGIN_AGAIN
