@@ -112,6 +112,14 @@ class Ferry:
         self.daemon = None
         return status
 
+    def kill_all(self):
+        """kill -9 of `up`, with which all others end; returns when they have."""
+        everything = [self.daemon.pid] + [pid for pid, _ in descendants(self.daemon.pid)]
+        self.daemon.stop(signal.SIGKILL)
+        self.daemon = None
+        wait_until("the end of all", lambda: not any(Path(f"/proc/{pid}").exists()
+                                                     for pid in everything))
+
     def complaints(self):
         """Lines of the log in which a sanitizer or a sandbox complains."""
         if not self.log.exists():

@@ -4,7 +4,6 @@
 the rules sends its user or its mail to the old mailbox, while both come all the time."""
 import contextlib
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import case, equal, main, table, true  # noqa: E402
-from lab.processes import descendants, wait_until  # noqa: E402
+from lab.processes import wait_until  # noqa: E402
 from lab.smtp import at  # noqa: E402
 from lab.smtp_world import Mail  # noqa: E402
 
@@ -75,16 +74,8 @@ class Traffic:
                    len(self.taken) > taken + 1, 30)
 
 
-def kill_all(world):
-    everything = [world.ferry.daemon.pid] + [p for p, _ in descendants(world.ferry.daemon.pid)]
-    world.ferry.daemon.stop(signal.SIGKILL)
-    world.ferry.daemon = None
-    wait_until("the end of all", lambda: not any(Path(f"/proc/{p}").exists()
-                                                 for p in everything))
-
-
 def kill_everything(world):
-    kill_all(world)
+    world.ferry.kill_all()
     time.sleep(0.5)
     world.ferry.start()
 
@@ -92,7 +83,7 @@ def kill_everything(world):
 def reboot(world):
     """What the kernel had is gone; the rules come before it forwards, the programs later."""
     router = world.lab.router
-    kill_all(world)
+    world.ferry.kill_all()
     router.sysctl("net.ipv4.ip_forward", 0)
     router.sysctl("net.ipv6.conf.all.forwarding", 0)
     router.run("nft", "flush", "ruleset", check=True)

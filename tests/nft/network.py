@@ -96,6 +96,9 @@ class Network:
         self.join(self.source, "10.71.2", "fd71:2::")
         for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
             self.router.run("sysctl", "-qw", f"{name}=1")
+        # as `up` sets it before the first client is admitted `direct`: else such a SYN is dropped
+        # whose port is in TIME_WAIT here
+        self.router.run("sysctl", "-qw", "net.ipv4.tcp_early_demux=0")
 
     def add(self, name):
         space = Namespace(f"mfnft-{os.getpid()}-{name}")
