@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Run by the build: writes what this system's iconv reads in charsets whose characters
    have several bytes (lib/wire/mime/multibyte.c). multibyte_tables FILE */
+#include "base/hash.h"
+
 #include <errno.h>
 #include <iconv.h>
 #include <stdbool.h>
@@ -35,7 +37,7 @@ static const struct {
 static uint32_t rare[RARE_MAX][2];
 static unsigned rares;
 
-static uint64_t sum = UINT64_C(0xcbf29ce484222325);
+static uint64_t sum = HASH_FIRST;
 
 static _Noreturn void die(const char *charset, const char *why)
 {
@@ -89,7 +91,7 @@ static void put(FILE *file, unsigned long value)
 {
 	static unsigned column;
 
-	sum = (sum ^ value) * UINT64_C(0x100000001b3);
+	sum = hash_mix(sum, value);
 	(void)fprintf(file, "%#lx,%s", value, ++column % 12 ? "" : "\n");
 }
 

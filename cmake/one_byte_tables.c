@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Run by the build: writes what each byte above ASCII means in charsets of one byte a
    character (charset.c). one_byte_tables FILE CHARSET... */
+#include "base/hash.h"
+
 #include <errno.h>
 #include <iconv.h>
 #include <stdint.h>
@@ -14,7 +16,7 @@ static _Noreturn void die(const char *charset, const char *why)
 	exit(EXIT_FAILURE);
 }
 
-static uint64_t sum = UINT64_C(0xcbf29ce484222325);
+static uint64_t sum = HASH_FIRST;
 
 /* 0: no character. */
 static unsigned meaning(iconv_t converter, const char *charset, unsigned char byte)
@@ -54,7 +56,7 @@ static void write_table(FILE *file, const char *charset)
 			die(charset, "its first half is not ASCII");
 		if (byte < 128)
 			continue;
-		sum = (sum ^ is) * UINT64_C(0x100000001b3);
+		sum = hash_mix(sum, is);
 		(void)fprintf(file, "0x%04x,%s", is, byte % 8 == 7 ? "\n" : " ");
 	}
 	(void)fputs("};\n", file);
