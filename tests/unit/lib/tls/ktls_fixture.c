@@ -151,3 +151,32 @@ void pair_offload(struct stream **s, const char *name)
 		fail_msg("%s: %s", name, strerror(-r));
 	assert_string_equal((*s)->ops->kind, "ktls");
 }
+
+void pair_send_record(struct stream *s, int type, const void *bytes, size_t len)
+{
+	char control[CMSG_SPACE(1)] = { 0 };
+	struct iovec part = { (void *)(uintptr_t)bytes, len };
+	struct msghdr m = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	*c = (struct cmsghdr){ .cmsg_level = 282,
+		.cmsg_type = TLS_SET_RECORD_TYPE,
+		.cmsg_len = CMSG_LEN(1) };
+	*CMSG_DATA(c) = (unsigned char)type;
+	assert_int_equal(sendmsg(s->below->fd, &m, 0), len);
+}
+
+void pair_give_away(struct pair *p)
+{
+	struct stream *there;
+	int fd = stream_share(p->server);
+
+	assert_true(fd >= 0);
+	stream_free(p->server);
+	assert_int_equal(stream_socket_new(NULL, fd, &there), 0);
+	p->server = there;
+	assert_string_equal(there->ops->kind, "ktls");
+}

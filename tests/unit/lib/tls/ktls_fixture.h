@@ -41,5 +41,9 @@ struct stream *pair_plain(int fd);
 ssize_t pair_read(struct stream *s, void *space, size_t size);
 void pair_say(struct stream *from, struct stream *to, const char *words);
 void pair_offload(struct stream **s, const char *name);
+/* One record of this end, by the kernel; type: RFC 8446, 5.1. */
+void pair_send_record(struct stream *s, int type, const void *bytes, size_t len);
+/* The server's socket, as another process gets it. */
+void pair_give_away(struct pair *p);
 
 #endif

@@ -2,10 +2,9 @@
 /* The machine's own kernel does the TLS of one end; the peer, OpenSSL to its end, must
    not notice. Skipped where the kernel has none: tests/kernel/run brings one that has. */
 #include "lib/tls/ktls_fixture.h"
-#include "lib/tls/ktls_tickets.h"
+#include "lib/tls/ktls_messages.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -271,35 +270,6 @@ static void test_end_behind_a_full_socket(void **state)
 
 /* ---- records that are no data ---- */
 
-static void test_handshake_refused(void **state)
-{
-	struct pair p;
-	char space[64];
-	SSL *ssl;
-
-	(void)state;
-	pair_begin(&p, &kinds[0]);
-	pair_offload(&p.server, "key update");
-	ssl = stream_tls_ssl(p.client);
-	assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-	assert_int_equal(SSL_do_handshake(ssl), 1);
-	assert_int_equal(pair_read(p.server, space, sizeof(space)), -EPROTO);
-	assert_int_equal(stream_write(p.server, STR_LIT("x"), false), -EPROTO);
-	assert_int_equal(pair_read(p.client, space, sizeof(space)), -EPROTO);
-	assert_non_null(strstr(stream_tls_error(p.client), "unexpected message"));
-	pair_end(&p);
-
-	pair_begin(&p, &kinds[KIND_12]);
-	pair_offload(&p.server, "renegotiation");
-	ssl = stream_tls_ssl(p.client);
-	SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
-	assert_int_equal(SSL_renegotiate(ssl), 1);
-	assert_int_equal(SSL_do_handshake(ssl), -1);
-	assert_int_equal(pair_read(p.server, space, sizeof(space)), -EPROTO);
-	ERR_clear_error();
-	pair_end(&p);
-}
-
 /* A forged record is no data, and the connection is broken. */
 static void test_forged(void **state)
 {
@@ -396,10 +366,8 @@ static void test_part_of_a_record(void **state)
 static void test_part_given_away(void **state)
 {
 	char record[256], space[64];
-	struct stream *there;
 	struct pair p;
 	size_t n;
-	int fd;
 
 	(void)state;
 	pair_begin(&p, &kinds[0]);
@@ -407,11 +375,7 @@ static void test_part_given_away(void **state)
 	pair_offload(&p.server, "part");
 	send_raw(p.client, record, PARTS);
 	must_sleep(p.server, -1);
-	fd = stream_share(p.server);
-	assert_true(fd >= 0);
-	stream_free(p.server);
-	assert_int_equal(stream_socket_new(NULL, fd, &there), 0);
-	p.server = there;
+	pair_give_away(&p);
 	must_sleep(p.server, -1);
 	send_raw(p.client, record + PARTS, n - PARTS);
 	assert_true(is_ready(p.server, POLLIN, WAIT_LONG_MS));
@@ -424,18 +388,11 @@ static void test_part_given_away(void **state)
 static void test_given_away(void **state)
 {
 	struct pair p;
-	struct stream *there;
-	int fd;
 
 	(void)state;
 	pair_begin(&p, &kinds[0]);
 	pair_offload(&p.server, "share");
-	fd = stream_share(p.server);
-	assert_true(fd >= 0);
-	stream_free(p.server);
-	assert_int_equal(stream_socket_new(NULL, fd, &there), 0);
-	p.server = there;
-	assert_string_equal(there->ops->kind, "ktls");
+	pair_give_away(&p);
 	pair_say(p.server, p.client, "1 OK\r\n");
 	pair_say(p.client, p.server, "2 noop\r\n");
 	pair_end(&p);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* TLS of the kernel: how it ends, records that are no data, what stays with OpenSSL. */
 #include "lib/tls/ktls_fixture.h"
-#include "lib/tls/ktls_tickets.h"
+#include "lib/tls/ktls_messages.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -97,55 +96,10 @@ static void test_end_behind_what_is_kept(void **state)
 
 /* ---- records that are no data ---- */
 
-/* What the peer's OpenSSL says on its own. */
-static void test_handshake_refused(void **state)
-{
-	struct pair p;
-	char space[64];
-	SSL *ssl;
-
-	(void)state;
-	pair_begin(&p, &kinds[0]);
-	pair_offload(&p.server, "key update");
-	ssl = stream_tls_ssl(p.client);
-	assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
-	assert_int_equal(SSL_do_handshake(ssl), 1);
-	assert_int_equal(stream_read(p.server, space, sizeof(space)), -EPROTO);
-	assert_true(stream_has_pending(p.server));
-	assert_int_equal(stream_write(p.server, STR_LIT("x"), false), -EPROTO);
-	/* it is told why */
-	assert_int_equal(stream_read(p.client, space, sizeof(space)), -EPROTO);
-	assert_non_null(strstr(stream_tls_error(p.client), "unexpected message"));
-	pair_end(&p);
-
-	pair_begin(&p, &kinds[KIND_12]);
-	pair_offload(&p.server, "renegotiation");
-	ssl = stream_tls_ssl(p.client);
-	SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
-	assert_int_equal(SSL_renegotiate(ssl), 1);
-	assert_int_equal(SSL_do_handshake(ssl), -1);
-	assert_int_equal(stream_read(p.server, space, sizeof(space)), -EPROTO);
-	ERR_clear_error();
-	pair_end(&p);
-}
-
 /* An alert of one end by the kernel of the other. */
 static void send_alert(struct stream *s, unsigned char level, unsigned char alert)
 {
-	unsigned char bytes[] = { level, alert };
-	char control[CMSG_SPACE(1)] = { 0 };
-	struct iovec part = { bytes, sizeof(bytes) };
-	struct msghdr m = { .msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	*c = (struct cmsghdr){ .cmsg_level = 282,
-		.cmsg_type = TLS_SET_RECORD_TYPE,
-		.cmsg_len = CMSG_LEN(1) };
-	*CMSG_DATA(c) = 21;
-	assert_int_equal(sendmsg(s->below->fd, &m, 0), 2);
+	pair_send_record(s, 21, (unsigned char[]){ level, alert }, 2);
 }
 
 static void test_alerts(void **state)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lib/tls/ktls_tickets.h"
+#include "lib/tls/ktls_messages.h"
 
 #include "lib/tls/ktls_fixture.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,24 +17,6 @@
 #define LEAST 14    /* a ticket of one byte */
 #define MOST 131337 /* RFC 8446, 4.6.1 */
 #define UPDATE "\x18\0\0\1\0"
-
-/* One record of this end, by the kernel. */
-static void send_record(struct stream *s, int type, const void *bytes, size_t len)
-{
-	char control[CMSG_SPACE(1)] = { 0 };
-	struct iovec part = { (void *)(uintptr_t)bytes, len };
-	struct msghdr m = { .msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	*c = (struct cmsghdr){ .cmsg_level = 282,
-		.cmsg_type = TLS_SET_RECORD_TYPE,
-		.cmsg_len = CMSG_LEN(1) };
-	*CMSG_DATA(c) = (unsigned char)type;
-	assert_int_equal(sendmsg(s->below->fd, &m, 0), len);
-}
 
 static size_t put_head(char *space, int type, size_t len)
 {
@@ -63,7 +46,7 @@ static void send_in_parts(struct pair *p, const char *bytes, size_t len, size_t 
 	static char space[RECORD];
 
 	for (size_t at = 0; at < len; at += part) {
-		send_record(p->server, HANDSHAKE, bytes + at,
+		pair_send_record(p->server, HANDSHAKE, bytes + at,
 			len - at < part ? len - at : part);
 		assert_int_equal(stream_read(p->client, space, sizeof(space)), -EAGAIN);
 	}
@@ -118,14 +101,14 @@ void test_tickets(void **state)
 	must_go_on(&p);
 	/* many before the client reads: each call ends */
 	for (size_t at = 0; at < n; at++)
-		send_record(p.server, HANDSHAKE, bytes + at, 1);
+		pair_send_record(p.server, HANDSHAKE, bytes + at, 1);
 	must_go_on(&p);
 	n = put_ticket(bytes, MOST);
 	send_in_parts(&p, bytes, n, RECORD);
 	must_go_on(&p);
 	/* they are nothing for splice() */
 	n = put_ticket(bytes, LEAST);
-	send_record(p.server, HANDSHAKE, bytes, n);
+	pair_send_record(p.server, HANDSHAKE, bytes, n);
 	assert_int_equal(stream_write(p.server, STR_LIT("spliced"), false), 7);
 	n = (size_t)stream_splice_in(p.client, pipe_ends[1], 64);
 	assert_int_equal((ssize_t)n, -EINVAL);
@@ -155,7 +138,7 @@ static void refuse_one(const struct kind *k, const char *bytes, size_t len)
 	struct pair p;
 
 	begin(&p, k);
-	send_record(p.server, HANDSHAKE, bytes, len);
+	pair_send_record(p.server, HANDSHAKE, bytes, len);
 	must_refuse(&p);
 }
 
@@ -171,7 +154,7 @@ static void refuse_behind_part(int type, const char *bytes, size_t len, bool spl
 		begin(&p, &kinds[0]);
 		(void)put_ticket(part, LEAST);
 		send_in_parts(&p, part, n, n);
-		send_record(p.server, type, bytes, len);
+		pair_send_record(p.server, type, bytes, len);
 		if (splices)
 			assert_int_equal(
 				stream_splice_in(p.client, pipe_ends[1], 64), -EINVAL);
@@ -214,7 +197,39 @@ void test_tickets_of_a_client(void **state)
 	(void)state;
 	begin(&p, &kinds[0]);
 	assert_int_equal(stream_share(p.client), -EOPNOTSUPP);
-	send_record(p.client, HANDSHAKE, bytes, put_ticket(bytes, LEAST));
+	pair_send_record(p.client, HANDSHAKE, bytes, put_ticket(bytes, LEAST));
 	assert_int_equal(pair_read(p.server, space, sizeof(space)), -EPROTO);
+	pair_end(&p);
+}
+
+/* What the peer's OpenSSL says on its own. */
+void test_handshake_refused(void **state)
+{
+	struct pair p;
+	char space[64];
+	SSL *ssl;
+
+	(void)state;
+	pair_begin(&p, &kinds[0]);
+	pair_offload(&p.server, "key update");
+	ssl = stream_tls_ssl(p.client);
+	assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+	assert_int_equal(SSL_do_handshake(ssl), 1);
+	assert_int_equal(pair_read(p.server, space, sizeof(space)), -EPROTO);
+	assert_true(stream_has_pending(p.server));
+	assert_int_equal(stream_write(p.server, STR_LIT("x"), false), -EPROTO);
+	/* it is told why */
+	assert_int_equal(pair_read(p.client, space, sizeof(space)), -EPROTO);
+	assert_non_null(strstr(stream_tls_error(p.client), "unexpected message"));
+	pair_end(&p);
+
+	pair_begin(&p, &kinds[KIND_12]);
+	pair_offload(&p.server, "renegotiation");
+	ssl = stream_tls_ssl(p.client);
+	SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
+	assert_int_equal(SSL_renegotiate(ssl), 1);
+	assert_int_equal(SSL_do_handshake(ssl), -1);
+	assert_int_equal(pair_read(p.server, space, sizeof(space)), -EPROTO);
+	ERR_clear_error();
 	pair_end(&p);
 }
