@@ -91,7 +91,7 @@ static int enter(struct account *a, const struct settings *settings, struct erro
 	if (code < 0)
 		return error_errno(err, code, "no folder for %s", a->name);
 	tzset();
-	a->serve.charsets = mime_charsets_new();
+	serve_begin(&a->serve);
 	code = process_enter(path, err);
 	a->entered = code == 0;
 	return code;
@@ -466,7 +466,6 @@ int account_run(const struct settings *settings, const char *name)
 		(void)sort_stored_keep(&a->serve, NULL);
 	sort_cache_fini(&a->serve.sort_cache);
 	store_close(a->serve.store);
-	mime_charsets_free(a->serve.charsets);
 	free(a);
 	return r;
 }

@@ -132,8 +132,8 @@ static int put_item(struct imap *s, struct fetching *f, struct fetch_message *m,
 	if (item->kind == IMAP_FETCH_BINARY || item->kind == IMAP_FETCH_BINARY_SIZE)
 		return fetch_put_binary(m, item, &s->session->out);
 	if (item->kind == IMAP_FETCH_PREVIEW || item->kind == IMAP_FETCH_SNIPPET)
-		return fetch_put_preview(m, item, s->serve->charsets,
-			s->enabled & (IMAP_UTF8 | IMAP_REV2), imap_out(s));
+		return fetch_put_preview(
+			m, item, s->enabled & (IMAP_UTF8 | IMAP_REV2), imap_out(s));
 	if (item->kind == IMAP_FETCH_MODSEQ)
 		return buf_printf(imap_out(s), "MODSEQ (%" PRIu64 ")", view->modseq);
 	if (item->kind != IMAP_FETCH_FLAGS)

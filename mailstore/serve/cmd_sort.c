@@ -18,8 +18,8 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 	struct error *err)
 {
 	struct sorting *sorting = w->context;
-	struct sort_source source = { &s->view, &w->rows, s->serve->charsets,
-		&s->serve->sort_cache, &s->arena };
+	struct sort_source source = { &s->view, &w->rows, &s->serve->sort_cache,
+		&s->arena };
 
 	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
 	sort_stored_load(s->serve, sort_has_texts(&sorting->sort), false);

@@ -17,8 +17,8 @@ struct threading {
 static int read_message(struct imap *s, struct searching *w, uint32_t i,
 	size_t *ret_bytes, struct error *err)
 {
-	struct sort_source source = { &s->view, &w->rows, s->serve->charsets,
-		&s->serve->sort_cache, &s->arena };
+	struct sort_source source = { &s->view, &w->rows, &s->serve->sort_cache,
+		&s->arena };
 	struct threading *t = w->context;
 	struct imap_thread_message *m;
 	int code;

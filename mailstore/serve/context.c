@@ -166,7 +166,6 @@ static int look(struct change *c, uint32_t index, struct error *err)
 	struct view *v = &c->s->view;
 	uint32_t uid = v->messages[index].uid;
 	struct search_match match = { .program = c->x->search.program,
-		.charsets = c->s->serve->charsets,
 		.now = (int64_t)(clock_wall_ms() / 1000) };
 	bool found = false, before = has(c->x, uid);
 	size_t bytes;

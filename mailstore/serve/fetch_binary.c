@@ -195,7 +195,7 @@ int fetch_put_binary(
 
 /* An answer that may be UTF-8 is a literal, unless the client takes it between quotes. */
 int fetch_put_preview(struct fetch_message *m, const struct imap_fetch_item *item,
-	struct mime_charsets *charsets, bool utf8, struct buf *out)
+	bool utf8, struct buf *out)
 {
 	bool snippet = item->kind == IMAP_FETCH_SNIPPET;
 	struct buf text;
@@ -203,7 +203,7 @@ int fetch_put_preview(struct fetch_message *m, const struct imap_fetch_item *ite
 
 	buf_init(&text, 0);
 	if (r == 0)
-		r = mime_preview(charsets, &m->tree, &text);
+		r = mime_preview(&m->tree, &text);
 	if (r == 0)
 		r = buf_append_c(out, snippet ? "SNIPPET (FUZZY " : "PREVIEW ");
 	if (r == 0)

@@ -70,6 +70,6 @@ int fetch_put_binary(
 	struct fetch_message *m, const struct imap_fetch_item *item, struct output *out);
 /* utf8: the client takes UTF-8 between quotes. */
 int fetch_put_preview(struct fetch_message *m, const struct imap_fetch_item *item,
-	struct mime_charsets *charsets, bool utf8, struct buf *out);
+	bool utf8, struct buf *out);
 
 #endif

@@ -54,8 +54,8 @@ static int put_item(struct imap *s, struct fetch_message *m,
 	if (item->kind == IMAP_FETCH_SECTION)
 		return put_section(m, item, out);
 	if (item->kind == IMAP_FETCH_PREVIEW || item->kind == IMAP_FETCH_SNIPPET)
-		return fetch_put_preview(m, item, s->serve->charsets,
-			s->enabled & (IMAP_UTF8 | IMAP_REV2), out);
+		return fetch_put_preview(
+			m, item, s->enabled & (IMAP_UTF8 | IMAP_REV2), out);
 	return fetch_put_item(m, item, out);
 }
 

@@ -141,15 +141,13 @@ static void end(struct imap *s)
 /* ── preparing ─────────────────────────────────────────────────────────────────────── */
 
 /* In UTF-8, as it is compared. */
-static int prepare_text(
-	struct imap *s, struct arena *arena, struct str charset, struct str *text)
+static int prepare_text(struct arena *arena, struct str charset, struct str *text)
 {
 	struct buf utf8;
 	int r;
 
 	buf_init(&utf8, 0);
-	r = mime_to_utf8(s->serve->charsets, charset.len ? charset : STR_LIT("utf-8"),
-		*text, &utf8);
+	r = mime_to_utf8(charset.len ? charset : STR_LIT("utf-8"), *text, &utf8);
 	if (r == 0)
 		r = search_fold(&utf8, arena, text);
 	buf_fini(&utf8);
@@ -168,7 +166,7 @@ static bool prepare(struct imap *s, struct arena *arena, struct str charset,
 			!imap_resolve_uids(s, arena, &key->set))
 			return false;
 		if (key->kind >= IMAP_SEARCH_HEADER &&
-			prepare_text(s, arena, charset, &key->text) < 0)
+			prepare_text(arena, charset, &key->text) < 0)
 			return false;
 	}
 	return true;
@@ -183,7 +181,7 @@ static bool check(struct imap *s, const struct searching *w)
 {
 	struct str charset = w->search.charset;
 
-	if (charset.len && !mime_charset_is_known(s->serve->charsets, charset)) {
+	if (charset.len && !mime_charset_is_known(charset)) {
 		if (w->returns.options & IMAP_RETURN_SAVE)
 			imap_save_result(s, STR_LIT("")); /* RFC 5182, 2.1 */
 		imap_done(s, IMAP_NO, "[BADCHARSET (US-ASCII UTF-8)] Unknown charset.");
@@ -210,7 +208,6 @@ void search_begin(struct imap *s, struct searching *w)
 		return;
 	}
 	w->match = (struct search_match){ .program = w->search.program,
-		.charsets = s->serve->charsets,
 		.now = (int64_t)(clock_wall_ms() / 1000) };
 	text_hints_init(&w->match.hints, s->serve, w->search.program);
 	w->last_word = clock_monotonic_ms();

@@ -180,8 +180,7 @@ static enum answer ask_header(struct subject *m, const struct imap_search_key *k
 
 	if (is_of_dates(key))
 		return ask_sent(m, key);
-	m->result = mime_search_header(
-		m->match->charsets, m->header, key->name, key->text, &found);
+	m->result = mime_search_header(m->header, key->name, key->text, &found);
 	return yes_if(found && m->result == 0);
 }
 
@@ -191,8 +190,8 @@ static enum answer ask_body(struct subject *m, const struct imap_search_key *key
 
 	if (is_of_dates(key) || key->kind == IMAP_SEARCH_HEADER)
 		return ask_header(m, key);
-	m->result = mime_search_message(m->match->charsets, m->body.bytes,
-		key->kind == IMAP_SEARCH_TEXT, key->text, &found);
+	m->result = mime_search_message(
+		m->body.bytes, key->kind == IMAP_SEARCH_TEXT, key->text, &found);
 	return yes_if(found && m->result == 0);
 }
 

@@ -10,8 +10,7 @@
 
 struct search_match {
 	const struct imap_search_key *program; /* sets resolved, texts folded */
-	struct mime_charsets *charsets;
-	int64_t now;             /* what OLDER and YOUNGER count from */
+	int64_t now;                           /* what OLDER and YOUNGER count from */
 	struct store_rows *rows; /* begun by who asks of many; NULL: one is asked of */
 	struct text_hints hints; /* of who asks of many */
 	/* With hints: rows are without kept headers, and those that need them are asked

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/service.h"
 
+#include "wire/mime/search.h"
+
 #include <errno.h>
 #include <stdio.h>
 
 #define INPUT_MAX 524288 /* above the longest command and what came with it */
+
+void serve_begin(struct serve *serve)
+{
+	serve->reads_as = mime_text_version();
+}
 
 static int begin(struct session *s, const struct login *login)
 {

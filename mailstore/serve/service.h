@@ -14,7 +14,6 @@
 #include "mailstore/serve/sort_cache.h"
 #include "mailstore/serve/view_image.h"
 #include "mailstore/store/quota.h"
-#include "wire/mime/charset.h"
 
 struct append;
 struct session;
@@ -43,9 +42,9 @@ struct login {
 /* What all sessions of the account share. */
 struct serve {
 	struct store *store;
-	struct mime_charsets *charsets;
+	uint64_t reads_as;      /* mime_text_version() */
 	uint64_t message_bytes; /* the largest message accepted */
-	/* Of the text index (text_index.h): mime_text_version(); 0: it is off. */
+	/* Of the text index (text_index.h): reads_as; 0: it is off. */
 	uint64_t text_version;
 	struct quota quota;             /* of accounts that have none of their own */
 	struct quota_warnings warnings; /* quota_warning.h */
@@ -72,6 +71,9 @@ struct serve {
 	/* Whose POP3 maildrop it is just now; NULL: nobody's. */
 	struct session *maildrop_holder;
 };
+
+/* Of what is zero so far; the store and the settings are the caller's to put in. */
+void serve_begin(struct serve *serve);
 
 enum service_need {
 	SERVICE_INPUT,   /* nothing to do until more comes */

@@ -2,6 +2,7 @@
 #include "mailstore/serve/sort_key.h"
 
 #include "wire/mime/address.h"
+#include "wire/mime/charset.h"
 #include "wire/mime/date.h"
 #include "wire/mime/fold.h"
 #include "wire/mime/header.h"
@@ -13,7 +14,6 @@
 
 /* A message while its keys are read. */
 struct reading {
-	struct mime_charsets *charsets;
 	struct arena *arena; /* where they stay */
 	struct arena scratch;
 	struct store_row row; /* numbers only: its strings end with the next one's */
@@ -28,7 +28,7 @@ static int open_message(struct reading *r, const struct sort_source *source,
 	uint32_t uid = v->messages[index].uid;
 	int code;
 
-	*r = (struct reading){ .charsets = source->charsets, .arena = source->arena };
+	*r = (struct reading){ .arena = source->arena };
 	r->body = (struct body){ .bytes = STR(""), .fd = -1, .checksum = -1 };
 	arena_init(&r->scratch);
 	code = store_rows_find(source->rows, uid, view_last_uid(v), &r->row, err);
@@ -102,8 +102,7 @@ static int read_subject(struct reading *r, struct str *ret, bool *ret_reply)
 	if (!mime_find_field(r->header, STR_LIT("Subject"), &field))
 		return 0;
 	buf_init(&utf8, 0);
-	code = mime_decode_words(
-		r->charsets, str_trim(str_take(field.value, 65536)), &utf8);
+	code = mime_decode_words(str_trim(str_take(field.value, 65536)), &utf8);
 	if (code == 0)
 		code = keep_text(r, mime_base_subject(&utf8, ret_reply), ret);
 	buf_fini(&utf8);
@@ -147,7 +146,7 @@ static int read_display(struct reading *r, struct str name, struct str *ret)
 		return 0;
 	buf_init(&utf8, 0);
 	if (address.kind == MIME_ADDRESS && address.name.ptr)
-		code = mime_decode_words(r->charsets, address.name, &utf8);
+		code = mime_decode_words(address.name, &utf8);
 	if (code == 0 && !buf_len(&utf8) && address.mailbox.ptr)
 		code = buf_append(&utf8, address.mailbox);
 	if (code == 0 && address.kind == MIME_ADDRESS && address.host.len &&

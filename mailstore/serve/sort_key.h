@@ -7,7 +7,6 @@
 #include "mailstore/store/rows.h"
 #include "wire/imap/search_options.h"
 #include "wire/imap/thread.h"
-#include "wire/mime/charset.h"
 
 /* Of a text that is sorted by: what lies behind decides nothing, and a mailbox of long
    subjects takes no more memory than this for each. */
@@ -24,7 +23,6 @@ struct sort_row {
 struct sort_source {
 	const struct view *view;
 	struct store_rows *rows;
-	struct mime_charsets *charsets;
 	struct sort_cache *cache; /* begun with the view's mailbox */
 	struct arena *arena;      /* where texts lie */
 };

@@ -28,12 +28,11 @@
 #define IS_REPLY 1u
 #define TEXTS_SHIFT 1
 
-/* Of the bytes, of what they are made of, and of who reads it: another iconv gives the
+/* Of the bytes, of what they are made of, and of who reads it: other tables give the
    same header another text. */
 static struct image_name name_of(const struct serve *serve, enum image_kind kind)
 {
-	uint64_t version =
-		hash_mix(mime_text_version(serve->charsets), KEPT_VERSION << 8 | VERSION);
+	uint64_t version = hash_mix(serve->reads_as, KEPT_VERSION << 8 | VERSION);
 
 	return (struct image_name){ serve->sort_cache.mailbox, kind,
 		(uint32_t)(version ^ version >> 32) };

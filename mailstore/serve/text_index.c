@@ -13,7 +13,7 @@
 
 void text_index_allow(struct serve *serve)
 {
-	serve->text_version = mime_text_version(serve->charsets);
+	serve->text_version = serve->reads_as;
 }
 
 /* ── building ──────────────────────────────────────────────────────────────────────── */
@@ -31,7 +31,7 @@ static int list_message(struct building *b, struct str message, struct buf *out)
 	int r;
 
 	mime_grams_clear(&b->grams);
-	r = mime_read_message(b->serve->charsets, message, &b->grams.listener);
+	r = mime_read_message(message, &b->grams.listener);
 	if (r == 0)
 		r = mime_grams_put(&b->grams, out);
 	return r == -EFBIG ? 1 : r;

@@ -13,7 +13,7 @@
 #include "mailstore/store/grams.h"
 #include "wire/imap/search.h"
 
-/* From now on there is to be one; at first there is not. With the charsets loaded. */
+/* From now on there is to be one; at first there is not. */
 void text_index_allow(struct serve *serve);
 
 /* Reads messages that have not been read, oldest first, for about so long; commits.

@@ -60,8 +60,7 @@ static struct mime_grams *cleared_grams(void)
 }
 
 /* What was cleared is as good as new: the same message gives the same list. */
-static void check_cleared(
-	struct mime_charsets *charsets, struct str message, const struct mime_grams *used)
+static void check_cleared(struct str message, const struct mime_grams *used)
 {
 	struct mime_grams fresh;
 	struct buf one, other;
@@ -69,7 +68,7 @@ static void check_cleared(
 	buf_init(&one, 0);
 	buf_init(&other, 0);
 	if (mime_grams_init(&fresh) < 0 ||
-		mime_read_message(charsets, message, &fresh.listener) < 0 ||
+		mime_read_message(message, &fresh.listener) < 0 ||
 		mime_grams_put(&fresh, &one) < 0 || mime_grams_put(used, &other) < 0 ||
 		fresh.heard != used->heard || !str_eq(buf_view(&one), buf_view(&other)))
 		abort();
@@ -79,22 +78,21 @@ static void check_cleared(
 }
 
 /* A text that is found is one of those that the list of trigrams says may be there. */
-static void check_grams(struct mime_charsets *charsets, struct str message)
+static void check_grams(struct str message)
 {
 	static unsigned inputs;
 	struct str needle = str_take(str_skip(message, message.len / 2), 5);
 	struct mime_grams *g = cleared_grams();
 	struct buf folded;
-	bool found, is_read = mime_read_message(charsets, message, &g->listener) == 0;
+	bool found, is_read = mime_read_message(message, &g->listener) == 0;
 
 	buf_init(&folded, 0);
 	if (mime_fold(needle, &folded) < 0)
 		abort();
 	if (is_read && ++inputs % AS_NEW_EVERY == 0)
-		check_cleared(charsets, message, g);
+		check_cleared(message, g);
 	if (is_read &&
-		mime_search_message(charsets, message, true, buf_view(&folded), &found) ==
-			0 &&
+		mime_search_message(message, true, buf_view(&folded), &found) == 0 &&
 		found) {
 		size_t count = g->count;
 
@@ -107,20 +105,16 @@ static void check_grams(struct mime_charsets *charsets, struct str message)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct mime_charsets *charsets;
 	struct mime_tree tree;
 	bool found;
 
-	if (!charsets)
-		charsets = mime_charsets_new();
 	if (mime_scan(str_of(data, size), &tree) < 0)
 		abort();
 	check_ranges(&tree);
 	check_answers(&tree);
-	if (mime_search_message(
-		    charsets, tree.message, true, STR_LIT("\x01zz\x02"), &found) < 0)
+	if (mime_search_message(tree.message, true, STR_LIT("\x01zz\x02"), &found) < 0)
 		abort();
-	check_grams(charsets, tree.message);
+	check_grams(tree.message);
 	mime_tree_fini(&tree);
 	return 0;
 }

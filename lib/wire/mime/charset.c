@@ -5,7 +5,6 @@
 #include "wire/mime/fold.h"
 #include "wire/mime/multibyte.h"
 
-#include <stdlib.h>
 #include <unistr.h>
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -93,28 +92,9 @@ static const struct row {
 #define HIGH_PIECE 64 /* bytes */
 #define UTF8_MAX 3    /* bytes: none of them is beyond the first plane */
 
-struct mime_charsets {
-	uint64_t version;
-};
-
-struct mime_charsets *mime_charsets_new(void)
+uint64_t mime_charsets_version(void)
 {
-	struct mime_charsets *c = malloc(sizeof(*c));
-
-	if (c)
-		c->version = hash_mix(
-			hash_mix(HASH_FIRST, ONE_BYTE_SUM), mime_multibyte_sum());
-	return c;
-}
-
-void mime_charsets_free(struct mime_charsets *c)
-{
-	free(c);
-}
-
-uint64_t mime_charsets_version(const struct mime_charsets *c)
-{
-	return c ? c->version : 0;
+	return hash_mix(hash_mix(HASH_FIRST, ONE_BYTE_SUM), mime_multibyte_sum());
 }
 
 static struct str normal_label(struct str label, char space[static LABEL_MAX])
@@ -134,26 +114,33 @@ static bool is_utf8(struct str label)
 }
 
 /* NULL: it is read as UTF-8. */
-static const struct row *find_row(const struct mime_charsets *c, struct str label)
+static const struct row *find_row(struct str label)
 {
 	char space[LABEL_MAX];
 	struct str normal = normal_label(label, space);
 
 	if (is_utf8(label))
 		return NULL;
-	for (size_t i = 0; c && i < N_ROWS; i++)
+	for (size_t i = 0; i < N_ROWS; i++)
 		if (str_has_word(str_from(rows[i].labels), normal))
 			return &rows[i];
 	return NULL;
 }
 
-bool mime_charset_is_known(struct mime_charsets *c, struct str charset)
+bool mime_charset_is_known(struct str charset)
 {
 	char space[LABEL_MAX];
 
-	return find_row(c, charset) ||
+	return find_row(charset) ||
 	       str_has_word(STR_LIT("utf8 usascii ascii ansix341968 csascii csutf8"),
 		       normal_label(charset, space));
+}
+
+size_t mime_charset_unit(struct str charset)
+{
+	const struct row *row = find_row(charset);
+
+	return row && !row->high ? mime_multibyte_unit(row->multibyte) : 1;
 }
 
 static int put_replacement(struct buf *out)
@@ -212,10 +199,9 @@ static int put_table(const uint16_t *high, struct str bytes, struct buf *out)
 	return r;
 }
 
-int mime_to_utf8(
-	struct mime_charsets *c, struct str charset, struct str bytes, struct buf *out)
+int mime_to_utf8(struct str charset, struct str bytes, struct buf *out)
 {
-	const struct row *row = find_row(c, charset);
+	const struct row *row = find_row(charset);
 
 	if (!row)
 		return put_utf8(bytes, out);

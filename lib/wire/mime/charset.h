@@ -10,21 +10,17 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-struct mime_charsets;
-
-struct mime_charsets *mime_charsets_new(void); /* NULL: no memory */
-void mime_charsets_free(struct mime_charsets *c);
-
 /* Another one when another build has other tables. */
-uint64_t mime_charsets_version(const struct mime_charsets *c);
-bool mime_charset_is_known(struct mime_charsets *c, struct str charset);
+uint64_t mime_charsets_version(void);
+bool mime_charset_is_known(struct str charset);
+/* Bytes; 2 and 4 are those of UTF-16 and UTF-32, where an LF is a part of a character. */
+size_t mime_charset_unit(struct str charset);
 
 /* Appends `bytes` as valid UTF-8. What is invalid, and 8-bit bytes of an unknown
-   charset, become U+FFFD. c may be NULL: UTF-8 only. */
-int mime_to_utf8(
-	struct mime_charsets *c, struct str charset, struct str bytes, struct buf *out);
+   charset, become U+FFFD. */
+int mime_to_utf8(struct str charset, struct str bytes, struct buf *out);
 
 /* A header value with folding undone and encoded words decoded (RFC 2047). */
-int mime_decode_words(struct mime_charsets *c, struct str value, struct buf *out);
+int mime_decode_words(struct str value, struct buf *out);
 
 #endif

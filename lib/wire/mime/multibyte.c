@@ -580,6 +580,11 @@ int mime_put_multibyte(enum mime_multibyte charset, struct str bytes, struct buf
 	return code;
 }
 
+size_t mime_multibyte_unit(enum mime_multibyte charset)
+{
+	return kinds[charset].unit ? kinds[charset].unit : 1;
+}
+
 uint64_t mime_multibyte_sum(void)
 {
 	return TABLES_SUM;

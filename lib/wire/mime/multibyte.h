@@ -37,6 +37,7 @@ enum mime_multibyte {
    has no such character. */
 int mime_put_multibyte(enum mime_multibyte charset, struct str bytes, struct buf *out);
 
-uint64_t mime_multibyte_sum(void); /* of all tables */
+size_t mime_multibyte_unit(enum mime_multibyte charset); /* bytes */
+uint64_t mime_multibyte_sum(void);                       /* of all tables */
 
 #endif

@@ -37,8 +37,8 @@ static const struct mime_part *find_text(struct mime_tree *tree, struct str subt
 	return NULL;
 }
 
-static int decode_part(struct mime_charsets *c, struct mime_tree *tree,
-	const struct mime_part *part, struct buf *utf8)
+static int decode_part(
+	struct mime_tree *tree, const struct mime_part *part, struct buf *utf8)
 {
 	struct str header = mime_part_header(tree, part), charset;
 	struct mime_decoder decoder;
@@ -54,8 +54,8 @@ static int decode_part(struct mime_charsets *c, struct mime_tree *tree,
 	r = mime_decode(
 		&decoder, str_take(mime_part_body(tree, part), MIME_PREVIEW_LOOK), &raw);
 	if (r == 0)
-		r = mime_to_utf8(c, charset.ptr ? charset : STR_LIT("utf-8"),
-			buf_view(&raw), utf8);
+		r = mime_to_utf8(
+			charset.ptr ? charset : STR_LIT("utf-8"), buf_view(&raw), utf8);
 	buf_fini(&raw);
 	return r;
 }
@@ -216,7 +216,7 @@ static int write_text(struct str utf8, bool html, struct buf *out)
 	return r;
 }
 
-int mime_preview(struct mime_charsets *c, struct mime_tree *tree, struct buf *out)
+int mime_preview(struct mime_tree *tree, struct buf *out)
 {
 	const struct mime_part *part = find_text(tree, STR_LIT("plain"));
 	bool html = !part;
@@ -228,7 +228,7 @@ int mime_preview(struct mime_charsets *c, struct mime_tree *tree, struct buf *ou
 	if (!part)
 		return 0;
 	buf_init(&utf8, 0);
-	r = decode_part(c, tree, part, &utf8);
+	r = decode_part(tree, part, &utf8);
 	if (r == 0)
 		r = write_text(buf_view(&utf8), html, out);
 	buf_fini(&utf8);

@@ -10,6 +10,6 @@
 #define MIME_PREVIEW_LOOK 65536 /* bytes of the part: style sheets stand in front */
 
 /* Appends it; nothing when there is no such part. 0 or -ENOMEM. */
-int mime_preview(struct mime_charsets *c, struct mime_tree *tree, struct buf *out);
+int mime_preview(struct mime_tree *tree, struct buf *out);
 
 #endif

@@ -14,8 +14,8 @@
 #define PIECE_SIZE                                                                       \
 	((size_t)16384) /* decoded at a time: the search holds no more of a body */
 
-static int read_field(struct mime_charsets *c, const struct mime_field *field,
-	bool with_name, struct mime_listener *l)
+static int read_field(
+	const struct mime_field *field, bool with_name, struct mime_listener *l)
 {
 	struct buf text;
 	int r = 0;
@@ -24,7 +24,7 @@ static int read_field(struct mime_charsets *c, const struct mime_field *field,
 	if (with_name)
 		r = buf_printf(&text, "%.*s: ", STR_ARG(field->name));
 	if (r == 0)
-		r = mime_decode_words(c, str_trim(field->value), &text);
+		r = mime_decode_words(str_trim(field->value), &text);
 	if (r == 0) {
 		l->pause(l);
 		r = l->hear(l, buf_view(&text));
@@ -34,8 +34,7 @@ static int read_field(struct mime_charsets *c, const struct mime_field *field,
 }
 
 /* Addresses are also found as they are read: "a (comment)@ b" is a@b. */
-static int read_addresses(
-	struct mime_charsets *c, const struct mime_field *field, struct mime_listener *l)
+static int read_addresses(const struct mime_field *field, struct mime_listener *l)
 {
 	struct mime_addresses addresses;
 	struct mime_address address;
@@ -50,7 +49,7 @@ static int read_addresses(
 		if (address.kind != MIME_ADDRESS)
 			continue;
 		if (address.name.ptr)
-			r = mime_decode_words(c, address.name, &text);
+			r = mime_decode_words(address.name, &text);
 		if (r == 0)
 			r = buf_printf(&text, " <%.*s@%.*s>\n", STR_ARG(address.mailbox),
 				STR_ARG(address.host));
@@ -75,29 +74,28 @@ static bool has_addresses(struct str name)
 	return false;
 }
 
-static int read_fields(struct mime_charsets *c, struct str header, struct str name,
-	struct mime_listener *l)
+static int read_fields(struct str header, struct str name, struct mime_listener *l)
 {
 	struct mime_field field;
 	int r = 0;
 
 	while (r == 0 && !l->done && mime_next_field(&header, &field))
 		if (!name.len || str_ieq(field.name, name)) {
-			r = read_field(c, &field, !name.len, l);
+			r = read_field(&field, !name.len, l);
 			if (r == 0 && !l->done && name.len && has_addresses(name))
-				r = read_addresses(c, &field, l);
+				r = read_addresses(&field, l);
 		}
 	return r;
 }
 
-int mime_search_header(struct mime_charsets *c, struct str header, struct str name,
-	struct str folded_needle, bool *ret_found)
+int mime_search_header(
+	struct str header, struct str name, struct str folded_needle, bool *ret_found)
 {
 	struct mime_finder finder;
 	int r;
 
 	mime_finder_init(&finder, folded_needle);
-	r = read_fields(c, header, name, &finder.listener);
+	r = read_fields(header, name, &finder.listener);
 	*ret_found = finder.listener.done;
 	mime_finder_fini(&finder);
 	return r;
@@ -110,16 +108,14 @@ struct text_part {
 };
 
 /* Whole lines go on, so that no character is cut. */
-static int pass_lines(
-	struct mime_charsets *c, struct text_part *t, bool last, struct mime_listener *l)
+static int pass_lines(struct text_part *t, bool last, struct mime_listener *l)
 {
 	struct str text = buf_view(&t->decoded);
 	struct buf utf8;
 	size_t len = text.len;
 	int r;
 
-	if (str_istarts(t->charset, STR_LIT("utf-16")) ||
-		str_istarts(t->charset, STR_LIT("utf-32"))) /* an LF is a part of one */
+	if (mime_charset_unit(t->charset) > 1)
 		len -= last ? 0 : len % 4;
 	else
 		while (!last && len && text.len < PIECE_SIZE * 2 &&
@@ -128,7 +124,7 @@ static int pass_lines(
 	if (!len)
 		return 0;
 	buf_init(&utf8, 0);
-	r = mime_to_utf8(c, t->charset, str_take(text, len), &utf8);
+	r = mime_to_utf8(t->charset, str_take(text, len), &utf8);
 	if (r == 0)
 		r = l->hear(l, buf_view(&utf8));
 	buf_fini(&utf8);
@@ -136,8 +132,7 @@ static int pass_lines(
 	return r;
 }
 
-static int read_text(struct mime_charsets *c, struct text_part *t, struct str body,
-	struct mime_listener *l)
+static int read_text(struct text_part *t, struct str body, struct mime_listener *l)
 {
 	int r = 0;
 
@@ -147,7 +142,7 @@ static int read_text(struct mime_charsets *c, struct text_part *t, struct str bo
 		r = mime_decode(&t->decoder, str_take(body, PIECE_SIZE), &t->decoded);
 		body = str_skip(body, PIECE_SIZE);
 		if (r == 0)
-			r = pass_lines(c, t, !body.len, l);
+			r = pass_lines(t, !body.len, l);
 	}
 	buf_fini(&t->decoded);
 	return r;
@@ -161,8 +156,8 @@ static bool is_searched(const struct mime_content *content)
 	       str_ieq(content->type, STR_LIT("message"));
 }
 
-static int read_leaf(struct mime_charsets *c, struct mime_tree *tree,
-	const struct mime_part *part, struct mime_listener *l)
+static int read_leaf(
+	struct mime_tree *tree, const struct mime_part *part, struct mime_listener *l)
 {
 	struct text_part text = { .charset = STR("utf-8") };
 	struct mime_content content;
@@ -176,75 +171,72 @@ static int read_leaf(struct mime_charsets *c, struct mime_tree *tree,
 		text.charset = charset;
 	mime_decoder_init(
 		&text.decoder, mime_encoding_by_name(mime_transfer_encoding(header)));
-	return read_text(c, &text, mime_part_body(tree, part), l);
+	return read_text(&text, mime_part_body(tree, part), l);
 }
 
-static int read_part(struct mime_charsets *c, struct mime_tree *tree, uint32_t index,
-	bool with_header, struct mime_listener *l)
+static int read_part(
+	struct mime_tree *tree, uint32_t index, bool with_header, struct mime_listener *l)
 {
 	const struct mime_part *part = &tree->parts[index];
 	int r = 0;
 
 	if (index || with_header)
-		r = read_fields(c, mime_part_header(tree, part), STR_LIT(""), l);
+		r = read_fields(mime_part_header(tree, part), STR_LIT(""), l);
 	if (r < 0 || l->done || part->kind != MIME_LEAF)
 		return r;
-	return read_leaf(c, tree, part, l);
+	return read_leaf(tree, part, l);
 }
 
-static int read_parts(struct mime_charsets *c, struct str message, bool with_header,
-	struct mime_listener *l)
+static int read_parts(struct str message, bool with_header, struct mime_listener *l)
 {
 	struct mime_tree tree;
 	int r = mime_scan(message, &tree);
 
 	for (uint32_t i = 0; r == 0 && i < tree.count && !l->done; i++)
-		r = read_part(c, &tree, i, with_header, l);
+		r = read_part(&tree, i, with_header, l);
 	mime_tree_fini(&tree);
 	return r;
 }
 
-int mime_search_message(struct mime_charsets *c, struct str message, bool with_header,
-	struct str folded_needle, bool *ret_found)
+int mime_search_message(
+	struct str message, bool with_header, struct str folded_needle, bool *ret_found)
 {
 	struct mime_finder finder;
 	int r;
 
 	mime_finder_init(&finder, folded_needle);
-	r = read_parts(c, message, with_header, &finder.listener);
+	r = read_parts(message, with_header, &finder.listener);
 	*ret_found = finder.listener.done || !folded_needle.len;
 	mime_finder_fini(&finder);
 	return r;
 }
 
 /* Each field as it is read when its name is given. */
-static int read_named_fields(
-	struct mime_charsets *c, struct str header, struct mime_listener *l)
+static int read_named_fields(struct str header, struct mime_listener *l)
 {
 	struct mime_field field;
 	int r = 0;
 
 	while (r == 0 && !l->done && mime_next_field(&header, &field)) {
-		r = read_field(c, &field, false, l);
+		r = read_field(&field, false, l);
 		if (r == 0 && has_addresses(field.name))
-			r = read_addresses(c, &field, l);
+			r = read_addresses(&field, l);
 	}
 	return r;
 }
 
-int mime_read_message(
-	struct mime_charsets *c, struct str message, struct mime_listener *l)
+int mime_read_message(struct str message, struct mime_listener *l)
 {
 	struct str header = str_take(message, mime_header_length(message));
-	int r = read_named_fields(c, header, l);
+	int r = read_named_fields(header, l);
 
-	return r < 0 ? r : read_parts(c, message, true, l);
+	return r < 0 ? r : read_parts(message, true, l);
 }
 
-uint64_t mime_text_version(const struct mime_charsets *c)
+uint64_t mime_text_version(void)
 {
 	uint64_t parts[] = { MIME_TEXT_VERSION, (uint64_t)_libunistring_version,
-		mime_charsets_version(c) };
+		mime_charsets_version() };
 	uint64_t hash = HASH_FIRST;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -9,7 +9,7 @@ struct word {
 };
 
 /* "Q" is quoted-printable with "_" for a space (RFC 2047, 4.2). */
-static int put_word(struct mime_charsets *c, const struct word *word, struct buf *out)
+static int put_word(const struct word *word, struct buf *out)
 {
 	struct mime_decoder decoder;
 	struct buf raw;
@@ -23,7 +23,7 @@ static int put_word(struct mime_charsets *c, const struct word *word, struct buf
 			if (raw.data[i] == '_')
 				raw.data[i] = ' ';
 	if (r == 0)
-		r = mime_to_utf8(c, word->charset, buf_view(&raw), out);
+		r = mime_to_utf8(word->charset, buf_view(&raw), out);
 	buf_fini(&raw);
 	return r;
 }
@@ -68,7 +68,7 @@ static size_t spaces(struct str s)
 }
 
 /* A fold and the white space around it are one space, as ENVELOPE shows it. */
-static int put_plain(struct mime_charsets *c, struct str s, struct buf *out)
+static int put_plain(struct str s, struct buf *out)
 {
 	int r = 0;
 
@@ -80,7 +80,7 @@ static int put_plain(struct mime_charsets *c, struct str s, struct buf *out)
 		text = line;
 		while (line < s.len && text && is_blank(s.ptr[text - 1]))
 			text--;
-		r = mime_to_utf8(c, STR_LIT("utf-8"), str_take(s, text), out);
+		r = mime_to_utf8(STR_LIT("utf-8"), str_take(s, text), out);
 		if (r == 0 && line < s.len)
 			r = buf_append(out, STR_LIT(" "));
 		s = str_skip(s, line);
@@ -89,7 +89,7 @@ static int put_plain(struct mime_charsets *c, struct str s, struct buf *out)
 	return r;
 }
 
-int mime_decode_words(struct mime_charsets *c, struct str value, struct buf *out)
+int mime_decode_words(struct str value, struct buf *out)
 {
 	struct word word;
 	bool after_word = false;
@@ -101,14 +101,14 @@ int mime_decode_words(struct mime_charsets *c, struct str value, struct buf *out
 		size_t plain = 0;
 
 		if (take_word(&ahead, &word)) { /* space between two words is none */
-			r = put_word(c, &word, out);
+			r = put_word(&word, out);
 			value = ahead;
 			after_word = true;
 			continue;
 		}
 		while (plain < value.len && (plain == 0 || value.ptr[plain] != '='))
 			plain++;
-		r = put_plain(c, str_take(value, plain), out);
+		r = put_plain(str_take(value, plain), out);
 		value = str_skip(value, plain);
 		after_word = false;
 	}

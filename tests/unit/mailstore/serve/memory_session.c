@@ -136,16 +136,6 @@ static void wake(void *context, struct session *session)
 	s->woken = true;
 }
 
-/* Loaded once: a fuzzer opens thousands of servers. */
-static struct mime_charsets *charsets(void)
-{
-	static struct mime_charsets *loaded;
-
-	if (!loaded)
-		loaded = mime_charsets_new();
-	return loaded;
-}
-
 /* Filled once: each server has a copy of it. */
 static int copy_filled(const char *to)
 {
@@ -176,7 +166,7 @@ int memory_server_open(struct memory_server *m)
 		return r;
 	m->serve.wake = wake;
 	m->serve.message_bytes = 200000;
-	m->serve.charsets = charsets();
+	serve_begin(&m->serve);
 	r = copy_filled(m->folder);
 	if (r == 0)
 		r = store_open(m->folder, false, &m->serve.store, NULL);

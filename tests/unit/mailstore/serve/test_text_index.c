@@ -50,9 +50,7 @@ static void hear_all(struct questions *q)
 	struct recorder r = { { .hear = record, .pause = separate }, &q->heard };
 
 	for (size_t i = 0; i < q->mail.n_files; i++)
-		assert_return_code(mime_read_message(q->mail.server.serve.charsets,
-					   q->mail.bodies[i], &r.listener),
-			0);
+		assert_return_code(mime_read_message(q->mail.bodies[i], &r.listener), 0);
 }
 
 static bool is_inside(char c)

@@ -2,6 +2,7 @@
 /* The tables of the build beside this system's iconv, one sequence after the other. */
 #include "wire/mime/charset.h"
 #include "wire/mime/multibyte.h"
+#include "wire/mime/search.h"
 
 #include "lib/wire/wire_test.h"
 
@@ -360,23 +361,60 @@ static void test_texts(void **state)
 		{ "utf-7", STR("+2D0- b"), STR(REPLACEMENT " b") },
 		{ "utf-7", STR("+3AA- b"), STR(REPLACEMENT " b") },
 	};
-	struct mime_charsets *charsets = mime_charsets_new();
 
 	(void)state;
-	assert_non_null(charsets);
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
 		struct str bytes = exact_copy(rows[i].bytes);
 		struct buf text;
 
 		buf_init(&text, 0);
-		assert_true(mime_charset_is_known(charsets, str_from(rows[i].label)));
+		assert_true(mime_charset_is_known(str_from(rows[i].label)));
 		assert_return_code(
-			mime_to_utf8(charsets, str_from(rows[i].label), bytes, &text), 0);
+			mime_to_utf8(str_from(rows[i].label), bytes, &text), 0);
 		SAME(rows[i].label, buf_view(&text), rows[i].utf8);
 		buf_fini(&text);
 		exact_free(bytes);
 	}
-	mime_charsets_free(charsets);
+}
+
+static void put_units(struct buf *out, struct str bytes, size_t unit)
+{
+	assert_return_code(buf_append(out, str_take(bytes, unit)), 0);
+}
+
+/* A text longer than a piece whose characters have bytes that look like an LF. */
+static void test_units_are_not_cut(void **state)
+{
+	static const struct {
+		const char *charset;
+		size_t unit;
+	} rows[] = { { "utf-16le", 2 }, { "ucs-2", 2 }, { "utf-32", 4 } };
+	struct buf message;
+	bool found;
+
+	(void)state;
+	buf_init(&message, 0);
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		buf_clear(&message);
+		assert_return_code(buf_printf(&message,
+					   "Content-Type: text/plain; charset=%s\r\n"
+					   "Content-Transfer-Encoding: binary\r\n\r\n",
+					   rows[i].charset),
+			0);
+		for (int n = 0; n < 40000; n++) /* U+410A */
+			put_units(&message, STR_LIT("\n\x41\0\0"), rows[i].unit);
+		put_units(&message, STR_LIT("z\0\0\0"), rows[i].unit);
+		assert_return_code(mime_search_message(buf_view(&message), false,
+					   STR_LIT(REPLACEMENT), &found),
+			0);
+		if (found)
+			fail_msg("%s: cut", rows[i].charset);
+		assert_return_code(mime_search_message(buf_view(&message), false,
+					   STR_LIT("\xe4\x84\x8a\xe4\x84\x8az"), &found),
+			0);
+		assert_true(found);
+	}
+	buf_fini(&message);
 }
 
 int main(void)
@@ -389,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_unicode),
 		cmocka_unit_test(test_utf_7),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_units_are_not_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,22 +11,6 @@
 #include <errno.h>
 #include <iconv.h>
 
-static struct mime_charsets *charsets;
-
-static int load(void **state)
-{
-	(void)state;
-	charsets = mime_charsets_new();
-	return charsets ? 0 : -1;
-}
-
-static int unload(void **state)
-{
-	(void)state;
-	mime_charsets_free(charsets);
-	return 0;
-}
-
 static void test_decode(void **state)
 {
 	static const struct {
@@ -106,7 +90,7 @@ static void test_words(void **state)
 		struct buf out;
 
 		buf_init(&out, 0);
-		assert_int_equal(mime_decode_words(charsets, rows[i].value, &out), 0);
+		assert_int_equal(mime_decode_words(rows[i].value, &out), 0);
 		SAME(rows[i].name, buf_view(&out), rows[i].text);
 		buf_fini(&out);
 	}
@@ -134,11 +118,10 @@ static void test_long_ascii(void **state)
 			buf_clear(&whole[i]);
 			buf_clear(&apart[i]);
 		}
-		assert_int_equal(mime_to_utf8(NULL, STR_LIT("utf-8"), str_of(text, len),
-					 &whole[0]),
-			0);
+		assert_int_equal(
+			mime_to_utf8(STR_LIT("utf-8"), str_of(text, len), &whole[0]), 0);
 		for (size_t i = 0; i < len; i++)
-			assert_int_equal(mime_to_utf8(NULL, STR_LIT("utf-8"),
+			assert_int_equal(mime_to_utf8(STR_LIT("utf-8"),
 						 str_of(text + i, 1), &apart[0]),
 				0);
 		SAME("utf-8", buf_view(&whole[0]), buf_view(&apart[0]));
@@ -235,19 +218,17 @@ static void test_search(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
-		assert_int_equal(mime_search_message(charsets, sample,
-					 rows[i].with_header, rows[i].folded, &found),
+		assert_int_equal(mime_search_message(sample, rows[i].with_header,
+					 rows[i].folded, &found),
 			0);
 		if (found != rows[i].found)
 			fail_msg("%.*s", STR_ARG(rows[i].folded));
 	}
-	assert_int_equal(mime_search_header(
-				 charsets, sample, STR_LIT("TO"), STR_LIT("a@"), &found),
-		0);
+	assert_int_equal(
+		mime_search_header(sample, STR_LIT("TO"), STR_LIT("a@"), &found), 0);
 	assert_true(found);
 	assert_int_equal(
-		mime_search_header(charsets, sample, STR_LIT("Cc"), STR_LIT(""), &found),
-		0);
+		mime_search_header(sample, STR_LIT("Cc"), STR_LIT(""), &found), 0);
 	assert_false(found);
 }
 
@@ -331,7 +312,7 @@ static void test_charsets(void **state)
 		struct buf text;
 
 		buf_init(&text, 0);
-		assert_int_equal(mime_to_utf8(charsets, str_from(charset_rows[i].label),
+		assert_int_equal(mime_to_utf8(str_from(charset_rows[i].label),
 					 charset_rows[i].bytes, &text),
 			0);
 		SAME(charset_rows[i].label, buf_view(&text), charset_rows[i].utf8);
@@ -398,16 +379,14 @@ static void compare_one_byte(const char *label, const char *name)
 		all[byte] = (char)byte;
 		buf_clear(&got);
 		assert_int_equal(buf_append(&want, is), 0);
-		assert_int_equal(mime_to_utf8(charsets, str_from(label),
-					 str_of(&all[byte], 1), &got),
-			0);
+		assert_int_equal(
+			mime_to_utf8(str_from(label), str_of(&all[byte], 1), &got), 0);
 		if (!str_eq(buf_view(&got), is))
 			fail_msg("%s 0x%02x", label, byte);
 	}
 	buf_clear(&got);
 	assert_int_equal(
-		mime_to_utf8(charsets, str_from(label), str_of(all, sizeof(all)), &got),
-		0);
+		mime_to_utf8(str_from(label), str_of(all, sizeof(all)), &got), 0);
 	assert_true(str_eq(buf_view(&got), buf_view(&want)));
 	buf_fini(&got);
 	buf_fini(&want);
@@ -455,8 +434,8 @@ static void test_search_shown_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_ROWS(rows); i++) {
-		assert_int_equal(mime_search_message(charsets, rows[i].message, false,
-					 rows[i].folded, &found),
+		assert_int_equal(mime_search_message(
+					 rows[i].message, false, rows[i].folded, &found),
 			0);
 		if (found != rows[i].found)
 			fail_msg("%s", rows[i].name);
@@ -571,5 +550,5 @@ int main(void)
 		cmocka_unit_test(test_arrival),
 	};
 
-	return cmocka_run_group_tests(tests, load, unload);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
