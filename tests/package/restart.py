@@ -50,7 +50,7 @@ class World:
     """The machine as a router between a client and an old server: a network namespace each."""
 
     def __init__(self, machine):
-        self.machine, self.places, self.server = machine, [], None
+        self.machine, self.places, self.links, self.server = machine, [], [], None
         self.words = tempfile.NamedTemporaryFile(prefix="mf-old-server-")
 
     def __enter__(self):
@@ -65,6 +65,10 @@ class World:
         return self
 
     def __exit__(self, *_):
+        # a namespace goes some time after its last process, and its links with it
+        for router, name in self.links:
+            subprocess.run(self.inside(router, "ip", "link", "delete", name), check=False,
+                           stderr=subprocess.DEVNULL)
         for process in [self.server, *self.places]:
             if process:
                 process.kill()
@@ -93,6 +97,7 @@ class World:
                 f"link add {name} type veth peer name eth0 netns {holder.pid}",
                 f"address add {ours} dev {name}", f"link set {name} up"):
             self._ip(router, words)
+        self.links.append((router, name))
         for words in ("link set lo up", f"address add {theirs} dev eth0", "link set eth0 up",
                       f"route add default via {gateway}"):
             self._ip(holder.pid, words)
