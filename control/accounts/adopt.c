@@ -46,8 +46,10 @@ static bool is_confirmed(struct adopting *a, struct str name, struct str text)
 
 	if (code == 0)
 		code = vault_call_number(c, &a->vault, &m, &yes);
-	if (code < 0)
-		(void)fprintf(stderr, "%s\n", c->err.text);
+	if (code < 0) {
+		output_clean(str_from(c->err.text), stderr);
+		(void)fputc('\n', stderr);
+	}
 	c->err = (struct error){ 0 };
 	return code == 0 && yes;
 }
@@ -175,9 +177,8 @@ static int tell(
 		output_clean(account.name, stdout);
 		(void)fputs(" lives ", stdout);
 		if (account.home.len)
-			(void)printf("at %.*s", STR_ARG(account.home));
-		else
-			(void)fputs("here", stdout);
+			(void)fputs("at ", stdout);
+		output_clean(account.home.len ? account.home : STR_LIT("here"), stdout);
 		if (lacks)
 			(void)fputs("; its password is lost: mailferry passwd", stdout);
 		if (is->n_former && !is_proven)

@@ -49,6 +49,7 @@ static int tell(void *context, const struct log_line *line)
 	const struct line_row row = { line->time, line->program, line->level,
 		line->session, line->event, line->text };
 	char since[LOG_TIME_MAX];
+	struct buf shown;
 
 	if (str_cmp(line->time, log_time_text(r->since, since)) < 0 ||
 		!log_story_tells(&r->story, line))
@@ -59,9 +60,13 @@ static int tell(void *context, const struct log_line *line)
 			       output_object(line_columns, LINE_COLUMNS, &row)) < 0
 		               ? -ENOMEM
 		               : 0;
-	(void)printf("%.*s %-11.*s %-12.*s %.*s ", STR_ARG(line->time),
-		STR_ARG(line->program), STR_ARG(line->session), STR_ARG(line->event));
-	output_clean(line->text, stdout);
+	/* the file may be anybody's: no part of a line is taken for ours */
+	buf_init(&shown, 0);
+	if (buf_printf(&shown, "%.*s %-11.*s %-12.*s %.*s %.*s", STR_ARG(line->time),
+		    STR_ARG(line->program), STR_ARG(line->session), STR_ARG(line->event),
+		    STR_ARG(line->text)) == 0)
+		output_clean(buf_view(&shown), stdout);
+	buf_fini(&shown);
 	(void)putchar('\n');
 	return 0;
 }

@@ -39,8 +39,9 @@ static bool may_be_lost(struct control *c)
 {
 	if (folders_refuse_strays(c, NULL) == 0)
 		return false;
-	(void)fprintf(stderr, "mailferry: %s. Until then the rules refuse everybody\n",
-		c->err.text);
+	(void)fputs("mailferry: ", stderr);
+	output_clean(str_from(c->err.text), stderr);
+	(void)fputs(". Until then the rules refuse everybody\n", stderr);
 	return true;
 }
 

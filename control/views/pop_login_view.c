@@ -34,8 +34,9 @@ void pop_login_view_print(const json_t *login, FILE *to)
 
 	if (json_is_null(login))
 		return;
-	(void)fprintf(to, "\nlast login at the source from %s (pop_before_smtp): ",
-		json_string_value(json_object_get(login, "client")));
+	(void)fputs("\nlast login at the source from ", to);
+	output_text_clean(login, "client", to);
+	(void)fputs(" (pop_before_smtp): ", to);
 	/* the source may have said it */
 	output_clean(str_from(error && *error ? error : "done"), to);
 	(void)fputc('\n', to);

@@ -315,14 +315,19 @@ bool report_is_safe(const struct report *p)
 
 void report_print_reasons(const struct report *p, FILE *to)
 {
-	for (size_t i = 0; i < json_array_size(p->reasons); i++)
-		(void)fprintf(to, "%s%s", i ? "; " : "",
-			json_string_value(json_array_get(p->reasons, i)));
+	for (size_t i = 0; i < json_array_size(p->reasons); i++) {
+		(void)fputs(i ? "; " : "", to);
+		output_clean(
+			str_from(json_string_value(json_array_get(p->reasons, i))), to);
+	}
 }
 
 void report_print_remarks(const struct report *p, FILE *to)
 {
-	for (size_t i = 0; i < json_array_size(p->remarks); i++)
-		(void)fprintf(to, "does not move: %s\n",
-			json_string_value(json_array_get(p->remarks, i)));
+	for (size_t i = 0; i < json_array_size(p->remarks); i++) {
+		(void)fputs("does not move: ", to);
+		output_clean(
+			str_from(json_string_value(json_array_get(p->remarks, i))), to);
+		(void)fputc('\n', to);
+	}
 }

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/log_line.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #define SOCKET_PATH "/run/systemd/journal/socket"
 #define ENTRY_MAX 6144 /* a log line of 2 KiB twice, and names of fields */
+#define SESSION_MAX 64 /* ours have fewer than 32 */
 
 int journal_open(void)
 {
@@ -56,8 +58,12 @@ static void put_field(struct entry *e, const char *name, struct str value)
 bool journal_put(int fd, const struct journal_entry *from)
 {
 	struct entry e = { .len = 0 };
-	const char *session = from->session ? from->session : "-";
+	char session[SESSION_MAX];
 
+	/* another of our processes may have named it: it begins no field of its own */
+	(void)snprintf(
+		session, sizeof(session), "%s", from->session ? from->session : "-");
+	utf8_make_harmless(session, strlen(session));
 	e.len = (size_t)snprintf(e.bytes, sizeof(e.bytes),
 		"PRIORITY=%d\nSYSLOG_IDENTIFIER=mailferry-%s\nEVENT=%s\nMESSAGE=%s %s %.*s\n",
 		from->priority, from->program, from->event, session, from->event,

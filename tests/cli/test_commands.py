@@ -368,6 +368,9 @@ def test_odd_names(house):
     house.tool("unseen", "open")
     house.sql("UPDATE unseen SET why = 'no key for ' || char(27) || '[2J'")
     expect("no key for ?[2J" in house.good("status"), "a name of TLS")
+    house.sql("INSERT INTO pop_login "
+              "SELECT id, 1, '192.0.2.7' || char(27) || '[2J', '', 0 FROM account")
+    expect("source from 192.0.2.7?[2J" in house.good("account", name), "a client, as a worker says")
 
 
 TESTS = [test_usage, test_bad_configuration, test_help, test_nobody_yet, test_accounts,

@@ -93,6 +93,19 @@ def test_since(house):
     house.bad("no time in the past", "log", "alice", "--since", "beer", code=2)
 
 
+def test_odd_bytes(house):
+    """A file may be anybody's: no part of a line steers the terminal."""
+    path = house.root / "lines"
+    path.write_text("2026-03-01T\x1b[2J:00:00.0Z inter\x1b]0;x\x07 info \x1b[1A-1 log\x9bin "
+                    "account=alice text=\x1b[31m\n")
+    text = house.good("log", "alice", "--file", str(path))
+    expect(text.endswith("account=alice text=?[31m\n") and text.isascii()
+           and all(c.isprintable() for c in text[:-1]), ascii(text))
+    text = house.good("log", "\x1b[1A-1", "--file", str(path))
+    expect("?[1A-1" in text and "\x1b" not in text, ascii(text))
+    expect(story(house, "alice", "--file", str(path))[0]["session"] == "\x1b[1A-1", "in JSON")
+
+
 def test_nothing(house):
     expect(not story(house, "carol", *with_file(house)), "carol is told of")
     expect("Nothing in the log" in house.good("log", "carol", *with_file(house)), "no word")
@@ -147,7 +160,8 @@ def test_many_sessions(house):
         os.environ.update(before)
 
 
-TESTS = [test_user, test_session, test_since, test_nothing, test_journal, test_many_sessions]
+TESTS = [test_user, test_session, test_since, test_odd_bytes, test_nothing, test_journal,
+         test_many_sessions]
 
 if __name__ == "__main__":
     cli.own_network()

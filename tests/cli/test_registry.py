@@ -203,6 +203,14 @@ def test_residence_of_another(house):
     house.bad("no account", "account", "zoe")
 
 
+def test_odd_name(house):
+    moved(house, "alice\x1b[2J")
+    lose_registry(house)
+    done = house.command("rules", "install", "--dry-run")
+    expect("in service (alice?[2J)" in done.stderr and "\x1b" not in done.stderr, ascii(done.stderr))
+    expect("alice?[2J lives here" in house.good("registry", "rebuild"), "a name steers the terminal")
+
+
 def test_folder_of_another_name(house):
     """One that says that it is another's is not taken for that one's."""
     moved(house, "alice")
@@ -297,9 +305,8 @@ def test_wrong_use(house):
 
 TESTS = [test_lost_registry, test_up_keeps_a_copy, test_old_registry, test_residence,
          test_one_name_of_two, test_one_name_in_two_spellings,
-         test_residence_of_another, test_folder_of_another_name, test_another_address,
-         test_without_the_key,
-         test_arriving, test_flipped_bytes, test_wrong_use]
+         test_residence_of_another, test_odd_name, test_folder_of_another_name, test_another_address,
+         test_without_the_key, test_arriving, test_flipped_bytes, test_wrong_use]
 
 if __name__ == "__main__":
     cli.own_network()

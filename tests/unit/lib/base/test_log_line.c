@@ -122,8 +122,15 @@ static void test_entry(void **state)
 		STR("service=imap client=1.2.3.4:5 account=alice route=local") };
 	const struct journal_entry bare = { 3, "vault", NULL, "start",
 		STR("error=\"x\"") };
+	/* as another of our processes may name it */
+	const struct journal_entry odd = { 6, "mailstore", "5\nACCOUNT=bob", "logout",
+		STR("account=alice") };
 
 	(void)state;
+	assert_entry(&odd,
+		"PRIORITY=6\nSYSLOG_IDENTIFIER=mailferry-mailstore\nEVENT=logout\n"
+		"MESSAGE=5?ACCOUNT=bob logout account=alice\nSESSION=5?ACCOUNT=bob\n"
+		"ACCOUNT=alice\n");
 	assert_entry(&e,
 		"PRIORITY=6\nSYSLOG_IDENTIFIER=mailferry-interceptor\nEVENT=login\n"
 		"MESSAGE=5f2-1 login service=imap client=1.2.3.4:5 account=alice "
