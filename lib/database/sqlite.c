@@ -108,8 +108,8 @@ static int open_file(struct database *d, bool create, struct error *err)
 		return code;
 	if (access(d->path, F_OK) < 0)
 		return error_errno(err, -errno, "cannot open %s", d->path);
-	rc = sqlite3_open_v2(
-		d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		log_file_vfs());
 	if (rc != SQLITE_OK)
 		return database_error(d, rc, err);
 	d->patience_ms = LOCK_PATIENCE_MS;
@@ -314,6 +314,7 @@ void database_give_back(struct database *d)
 		d->statements[i] = NULL;
 	}
 	(void)sqlite3_db_release_memory(d->db);
+	log_file_give_back(d->db);
 }
 
 uint64_t database_changes(const struct database *d)
