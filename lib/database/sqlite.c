@@ -108,6 +108,8 @@ static int open_file(struct database *d, bool create, struct error *err)
 		return code;
 	if (access(d->path, F_OK) < 0)
 		return error_errno(err, -errno, "cannot open %s", d->path);
+	/* nobody asks how much memory it uses: before it has begun */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	rc = sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 		log_file_vfs());
 	if (rc != SQLITE_OK)
