@@ -20,8 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RELAY_SCRATCH 65536 /* one read of bulk */
-#define RELAY_READ 16384    /* one read else: what is left over of it is kept */
+/* One read of bulk. With what TLS adds to it (four records) still less than the 64 KiB
+   that Linux sends at once: what is over would be a small packet of its own. */
+#define RELAY_SCRATCH 64512
+#define RELAY_READ 16384 /* one read else: what is left over of it is kept */
 
 /* One for each loop. */
 struct relay_shared {

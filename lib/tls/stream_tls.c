@@ -12,9 +12,9 @@
 
 #define RECORD 16384     /* bytes in a record, at the most */
 #define RECORD_EXTRA 261 /* its header, and what a cipher may add (RFC 5246, 6.2.3) */
-#define BATCH_BYTES (4 * RECORD)
 #define BATCH (4 * (RECORD + RECORD_EXTRA)) /* what goes to or comes from below at once */
-#define OUT_MAX 262144 /* a flight of the handshake with long chains */
+#define BATCH_BYTES 64512 /* written at once: as RELAY_SCRATCH of net/relay.h */
+#define OUT_MAX 262144    /* a flight of the handshake with long chains */
 #define ERROR_MAX 128
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_BROKEN };
