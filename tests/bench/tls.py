@@ -3,6 +3,7 @@
 """The TLS bench: what a handshake, a gigabyte and an idle session cost, in one run.
 
     tests/bench/tls.py [--build build/release] [--before BUILD] [--kinds rsa,ec] [--rounds 3]
+    tests/bench/tls.py --quick       # one key, two rounds, less of all: a minute and a half
 
 Client, router and source as in relay.py, which has the contenders' plain halves; all speak
 TLS 1.3 with X25519, TLS_AES_128_GCM_SHA256 and the same certificate. They take turns;
@@ -17,7 +18,8 @@ medians are printed.
 A handshake is connect, handshake, the first byte of the greeting, close; 32 side by side;
 with a key of RSA 2048, and with one of ECDSA P-256. The rest is measured with the first.
 The limit for a gigabyte is what `openssl speed` says of the cipher, once for each leg, and
-read-write.
+read-write. What OpenSSL itself takes for records and for an idle connection, without a
+network and without any of these, is in the row "OpenSSL" (tls_least.c).
 """
 import argparse
 import contextlib
@@ -270,6 +272,16 @@ def cipher_seconds_per_gb():
     return 1e9 / speed
 
 
+def least_of_openssl(bench):
+    """What tls_least says: memory of an idle end, and CPU of a gigabyte in and out."""
+    figures = {}
+    for arguments in (("idle", 1000), ("bulk", 1024)):
+        done = subprocess.run([bench.program("tls_least"), bench.certificate, bench.key,
+                               *map(str, arguments)], capture_output=True, text=True, check=True)
+        figures.update(json.loads(done.stdout))
+    return figures
+
+
 def print_handshakes(kind, results):
     print(f"\nhandshakes, {kind}")
     print(f"{'':12}{'full/s':>8}{'us CPU':>8}{'resumed/s':>11}{'us CPU':>8}")
@@ -287,7 +299,13 @@ def print_table(title, results):
         print(f"{name:12}{r['mb_per_s']:7.0f}{r['cpu_s_per_gb']:10.2f}{idle}")
 
 
-def print_verdict(kinds, one, both, cipher):
+def print_least(least):
+    print(f"\nOpenSSL alone: idle {least['idle_bytes'] / 1024:.1f} KiB; CPU s/GB: "
+          f"{least['write_s_per_gb']:.2f} to make records, {least['read_s_per_gb']:.2f} to "
+          "take them apart")
+
+
+def print_verdict(kinds, one, both, cipher, least):
     ours, nginx = one.get("mailferry"), one.get("nginx")
     print()
     for kind in kinds if ours and nginx else ():
@@ -296,7 +314,8 @@ def print_verdict(kinds, one, both, cipher):
               f"{ratios['resumed']:.2f} (target: at least 1); CPU: {ratios['full_us']:.2f}, "
               f"{ratios['resumed_us']:.2f}")
     if ours:
-        print(f"idle session: {ours['idle'] / 1024:.1f} KiB (target: at most 12)")
+        print(f"idle session: {ours['idle'] / 1024:.1f} KiB (target: at most 12; OpenSSL alone: "
+              f"{least['idle_bytes'] / 1024:.1f})")
     plain = one.get("read-write")
     for legs, results in ((1, one), (2, both)):
         if plain and "mailferry" in results:
@@ -317,7 +336,12 @@ def parse():
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="names, separated by commas")
-    return parser.parse_args()
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        options.kinds, options.rounds = options.kinds[-1:], 2
+        options.mib, options.handshakes, options.idle = 384, 1000, 500
+    return options
 
 
 def medians(turns):
@@ -358,13 +382,15 @@ def main():
             wait_for_port(bench.network.client, SOURCE, PLAIN, plain)
             wait_for_port(bench.network.client, SOURCE, TLS, front)
             one, both = rounds(bench, options)
+            least = least_of_openssl(bench)
         finally:
             bench.network.remove()
     for kind in options.kinds:
         print_handshakes(kind, one)
     print_table(f"TLS with the client ({options.kinds[0]})", one)
     print_table("TLS on both legs", both)
-    print_verdict(options.kinds, one, both, cipher_seconds_per_gb())
+    print_least(least)
+    print_verdict(options.kinds, one, both, cipher_seconds_per_gb(), least)
 
 
 if __name__ == "__main__":
