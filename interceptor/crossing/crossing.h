@@ -39,7 +39,7 @@ void crossing_follow(struct session *s, struct str password);
 struct crossing_follower {
 	struct follower follower; /* first */
 	struct imap_follow imap;
-	struct buf box; /* the password, closed */
+	struct str box; /* the password, closed; owned */
 };
 
 static inline struct crossing_follower *crossing_of(const struct session *s)

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +15,42 @@ static struct imap_follow *imap_of(struct follower *f)
 	return &((struct crossing_follower *)f)->imap;
 }
 
+static void drop_box(struct crossing_follower *c)
+{
+	char *box = (char *)(uintptr_t)c->box.ptr;
+
+	if (box)
+		explicit_bzero(box, c->box.len);
+	free(box);
+	c->box = (struct str){ 0 };
+}
+
+/* Of its own size: a buffer's would be four times that, for each session. */
+static int add_box(struct crossing_follower *c, struct session *s, struct str password)
+{
+	struct buf box;
+	char *copy;
+	int r;
+
+	buf_init(&box, 0);
+	r = s->host->ops->close_password(s->host, s, password, &box);
+	copy = r == 0 ? malloc(buf_len(&box)) : NULL;
+	if (copy) {
+		memcpy(copy, buf_view(&box).ptr, buf_len(&box));
+		c->box = str_of(copy, buf_len(&box));
+	}
+	buf_wipe(&box);
+	buf_fini(&box);
+	return r == 0 && !copy ? -ENOMEM : r;
+}
+
 /* One that is lost never crosses: nothing opens its mailbox any more. */
 static void forget_if_lost(struct follower *f)
 {
 	struct crossing_follower *c = (struct crossing_follower *)f;
 
-	if (!c->imap.lost)
-		return;
-	buf_wipe(&c->box);
-	buf_fini(&c->box);
+	if (c->imap.lost)
+		drop_box(c);
 }
 
 static void client_says(struct follower *f, struct str bytes)
@@ -70,10 +98,8 @@ static bool can_look(const struct follower *f)
 static void forget(struct crossing_follower *c)
 {
 	imap_follow_fini(&c->imap);
-	buf_wipe(&c->box);
-	buf_fini(&c->box);
-	/* heads of lines: a second LOGIN, a message */
-	explicit_bzero(c, sizeof(*c));
+	drop_box(c);
+	explicit_bzero(c, sizeof(*c)); /* ends of lines */
 	free(c);
 }
 
@@ -104,8 +130,7 @@ void crossing_follow(struct session *s, struct str password)
 		return;
 	c->follower.ops = &ops;
 	imap_follow_init(&c->imap);
-	buf_init(&c->box, 0);
-	r = s->host->ops->close_password(s->host, s, password, &c->box);
+	r = add_box(c, s, password);
 	if (r == 0) {
 		session_follow(s, &c->follower);
 		return;

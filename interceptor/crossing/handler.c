@@ -295,7 +295,7 @@ static void verified(struct session *s, enum verdict verdict, struct str ticket)
 /* To a client that does not read, our bytes would come after the mailstore's. */
 static void verify(struct session *s, const struct account_route *route)
 {
-	const struct question q = { .box = buf_view(&crossing_of(s)->box) };
+	const struct question q = { .box = crossing_of(s)->box };
 
 	if (!session_flush(s))
 		return;

@@ -2,6 +2,7 @@
 #include "wire/imap/follow_parts.h"
 #include "wire/imap/set.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct word {
@@ -23,6 +24,11 @@ void imap_follow_init(struct imap_follow *f)
 void imap_follow_fini(struct imap_follow *f)
 {
 	imap_numbers_clear(&f->numbers);
+	follow_forget(&f->client);
+	follow_forget(&f->source);
+	free(f->commands);
+	f->commands = NULL;
+	f->n_commands = f->room = 0;
 }
 
 void follow_lose(struct imap_follow *f, const char *why)
@@ -34,14 +40,32 @@ void follow_lose(struct imap_follow *f, const char *why)
 
 /* ---- lines ---- */
 
-static void keep(struct imap_follow_line *l, struct str bytes)
+/* Parts of one call stand one behind the other in its bytes. */
+static void add_to_head(struct imap_follow_line *l, struct str bytes)
 {
-	struct str taken = str_take(bytes, sizeof(l->head) - l->head_len);
+	struct str taken = str_take(bytes, IMAP_FOLLOW_HEAD_MAX - l->head.len);
 
-	if (taken.len)
-		memcpy(l->head + l->head_len, taken.ptr, taken.len);
-	l->head_len = (uint16_t)(l->head_len + taken.len);
+	if (l->kept && taken.len)
+		memcpy(l->kept + l->head.len, taken.ptr, taken.len);
+	else if (!l->head.len)
+		l->head.ptr = taken.ptr;
+	l->head.len += taken.len;
 	l->is_cut |= taken.len < bytes.len;
+}
+
+void follow_keep(struct imap_follow *f, struct imap_follow_line *l)
+{
+	if (!f->lost && l->head.len && !l->kept) {
+		l->kept = malloc(IMAP_FOLLOW_HEAD_MAX);
+		if (!l->kept) {
+			follow_lose(f, "no memory");
+		} else {
+			memcpy(l->kept, l->head.ptr, l->head.len);
+			l->head.ptr = l->kept;
+		}
+	}
+	if (f->lost)
+		follow_forget(l);
 }
 
 static void keep_tail(struct imap_follow_line *l, struct str bytes)
@@ -60,7 +84,11 @@ static void keep_tail(struct imap_follow_line *l, struct str bytes)
 
 void follow_forget(struct imap_follow_line *l)
 {
-	l->head_len = 0;
+	if (l->kept)
+		explicit_bzero(l->kept, l->head.len); /* a second LOGIN, a message */
+	free(l->kept);
+	l->kept = NULL;
+	l->head = STR_LIT("");
 	l->tail_len = 0;
 	l->is_cut = l->has_begun = false;
 	l->literal = 0;
@@ -68,7 +96,7 @@ void follow_forget(struct imap_follow_line *l)
 
 struct str follow_head(const struct imap_follow_line *l)
 {
-	return str_of(l->head, l->head_len);
+	return l->head;
 }
 
 /* The last line, without its end. */
@@ -94,7 +122,7 @@ bool follow_take(struct imap_follow_line *l, struct str *bytes)
 		part.len = (size_t)l->literal;
 	else if (ends)
 		part.len = end + 1;
-	keep(l, part);
+	add_to_head(l, part);
 	if (l->literal)
 		l->literal -= part.len;
 	else
@@ -394,6 +422,7 @@ void imap_follow_source(struct imap_follow *f, struct str bytes)
 	while (bytes.len && !f->lost)
 		if (follow_take(&f->source, &bytes))
 			source_line_ends(f);
+	follow_keep(f, &f->source);
 }
 
 uint64_t imap_follow_skips(const struct imap_follow *f)
@@ -414,7 +443,7 @@ void imap_follow_skipped(struct imap_follow *f, uint64_t n)
 static bool is_client_between(const struct imap_follow *f)
 {
 	return f->asks == IMAP_LITERAL_REFUSED ||
-	       (f->asks == IMAP_LITERAL_NONE && !f->client.head_len &&
+	       (f->asks == IMAP_LITERAL_NONE && !f->client.head.len &&
 		       !f->client.literal);
 }
 
@@ -436,12 +465,12 @@ bool imap_follow_can_cross(const struct imap_follow *f)
 
 bool imap_follow_is_between(const struct imap_follow *f)
 {
-	return !f->lost && !f->source.head_len && !f->source.literal && !f->n_commands;
+	return !f->lost && !f->source.head.len && !f->source.literal && !f->n_commands;
 }
 
 bool imap_follow_is_quiet(const struct imap_follow *f)
 {
-	return imap_follow_can_cross(f) && !f->source.head_len && !f->source.literal &&
+	return imap_follow_can_cross(f) && !f->source.head.len && !f->source.literal &&
 	       f->n_commands == (f->idle == IMAP_IDLE_ON);
 }
 

@@ -52,9 +52,9 @@ struct imap_selection {
 
 /* A command or response, as far as it came. */
 struct imap_follow_line {
-	char head[IMAP_FOLLOW_HEAD_MAX];
+	struct str head; /* inside a call it may be a view of the bytes given to it */
+	char *kept;      /* what head is a view of else; NULL: nothing */
 	char tail[IMAP_FOLLOW_TAIL_MAX]; /* of its last line */
-	uint16_t head_len;
 	uint8_t tail_len;
 	bool is_cut;      /* head is not all of it */
 	bool has_begun;   /* a command's first line was read */
@@ -89,9 +89,9 @@ struct imap_follow {
 	uint64_t asked; /* the literal's size */
 	enum imap_follow_idle idle;
 	unsigned enabled;
-	bool leaves; /* LOGOUT was sent */
-	struct imap_follow_command commands[IMAP_FOLLOW_COMMANDS_MAX];
-	unsigned n_commands;
+	bool leaves;                          /* LOGOUT was sent */
+	struct imap_follow_command *commands; /* owned */
+	unsigned n_commands, room;            /* at most IMAP_FOLLOW_COMMANDS_MAX */
 	uint32_t next_number;
 	uint32_t selecting; /* the number of the last SELECT under way; 0: none */
 	struct imap_selection selected, pending; /* pending: what that one brings */

@@ -3,7 +3,10 @@
 #include "wire/imap/cursor.h"
 #include "wire/imap/follow_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define COMMANDS_FIRST 2 /* of most clients no more are ever under way */
 
 /* One that is not listed loses the session when its server takes it. */
 static const struct row {
@@ -63,16 +66,34 @@ static enum kind kind_of(struct str name)
 	return KIND_LOSES;
 }
 
+static bool make_room(struct imap_follow *f)
+{
+	unsigned room = f->room ? 2 * f->room : COMMANDS_FIRST;
+	struct imap_follow_command *commands;
+
+	if (f->n_commands < f->room)
+		return true;
+	commands = reallocarray(f->commands, room, sizeof(*commands));
+	if (!commands)
+		return false;
+	f->commands = commands;
+	f->room = room;
+	return true;
+}
+
 static void add(struct imap_follow *f, struct str tag, enum kind kind)
 {
-	struct imap_follow_command *c = &f->commands[f->n_commands];
+	struct imap_follow_command *c;
 
 	if (f->n_commands == IMAP_FOLLOW_COMMANDS_MAX)
 		follow_lose(f, "too many commands under way");
 	else if (tag.len > sizeof(c->tag) || follow_find(f, tag))
 		follow_lose(f, "a tag is too long, or used twice");
+	else if (!make_room(f))
+		follow_lose(f, "no memory");
 	if (f->lost)
 		return;
+	c = &f->commands[f->n_commands];
 	memcpy(c->tag, tag.ptr, tag.len);
 	c->tag_len = (uint8_t)tag.len;
 	c->kind = (uint8_t)kind;
@@ -289,4 +310,5 @@ void imap_follow_client(struct imap_follow *f, struct str bytes)
 		if (!f->lost && follow_take(&f->client, &bytes))
 			client_line_ends(f);
 	}
+	follow_keep(f, &f->client);
 }

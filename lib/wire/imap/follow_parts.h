@@ -31,6 +31,8 @@ struct str follow_head(const struct imap_follow_line *l);
 enum imap_frame follow_announced(
 	const struct imap_follow_line *l, struct imap_literal *ret);
 void follow_forget(struct imap_follow_line *l);
+/* The bytes of this call go: what is not over is copied, if it is still read. */
+void follow_keep(struct imap_follow *f, struct imap_follow_line *l);
 
 /* A command under way; NULL: there is none of that tag. */
 struct imap_follow_command *follow_find(struct imap_follow *f, struct str tag);

@@ -240,6 +240,7 @@ static void run_row(const struct row *row, size_t piece)
 		fail_msg("%s, in pieces of %zu: \"%.*s\", not \"%s\"", row->name, piece,
 			STR_ARG(buf_view(&known)), row->known);
 	buf_fini(&known);
+	imap_follow_fini(f);
 	free(f);
 }
 
@@ -270,6 +271,7 @@ static void test_skipping(void **state)
 	assert_int_equal(imap_follow_skips(&f), 0);
 	say(&f, "S* BYE|", 100);
 	assert_int_equal(imap_follow_skips(&f), UINT64_MAX);
+	imap_follow_fini(&f);
 }
 
 static void test_limits(void **state)
@@ -286,9 +288,11 @@ static void test_limits(void **state)
 	assert_null(f.lost);
 	say(&f, "Cmore NOOP|", 100);
 	assert_string_equal(f.lost, "too many commands under way");
+	imap_follow_fini(&f);
 	imap_follow_init(&f);
 	say(&f, "C0123456789012345678901234 NOOP|", 100);
 	assert_string_equal(f.lost, "a tag is too long, or used twice");
+	imap_follow_fini(&f);
 }
 
 /* ---- to a quiet point, and back ---- */
