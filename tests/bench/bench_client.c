@@ -101,16 +101,15 @@ static int ping(const char *address, const char *port, size_t count)
 	if (!took)
 		die("out of memory");
 	for (size_t i = 0; i < count; i++) {
-		uint64_t begin = now_us();
+		uint64_t begin = now_ns();
 
 		say(fd, "c NOOP\r\n");
 		(void)until_tagged(fd, "c ");
-		took[i] = now_us() - begin;
+		took[i] = now_ns() - begin;
 	}
 	qsort(took, count, sizeof(*took), by_value);
-	(void)printf("{\"count\": %zu, \"p50_us\": %llu, \"p99_us\": %llu}\n", count,
-		(unsigned long long)took[count / 2],
-		(unsigned long long)took[count * 99 / 100]);
+	(void)printf("{\"count\": %zu, \"p50_us\": %.2f, \"p99_us\": %.2f}\n", count,
+		(double)took[count / 2] / 1e3, (double)took[count * 99 / 100] / 1e3);
 	free(took);
 	close(fd);
 	return 0;

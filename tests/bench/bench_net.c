@@ -100,10 +100,15 @@ void no_delay(int fd)
 		die("TCP_NODELAY");
 }
 
-uint64_t now_us(void)
+uint64_t now_ns(void)
 {
 	struct timespec t;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t now_us(void)
+{
+	return now_ns() / 1000;
 }

@@ -15,6 +15,7 @@ int connect_to(const char *address, const char *port);
 int begin_connect(const struct sockaddr_in *from, const char *address, const char *port);
 void be_transparent(int fd);
 void no_delay(int fd);
+uint64_t now_ns(void);
 uint64_t now_us(void);
 
 #endif

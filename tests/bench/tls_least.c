@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What OpenSSL alone takes for TLS, without a network and without us: in the bench of TLS
- * limit for all who use it. Prints one JSON object.
+ * What OpenSSL alone takes for TLS, without a network and without us: the limit in the
+ * TLS bench for all who use it. Prints one JSON object.
  *
  *   tls_least CERTIFICATE KEY idle COUNT   memory of a server's end after the handshake,
  *                                          its buffers released
