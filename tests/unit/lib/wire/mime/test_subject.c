@@ -4,6 +4,8 @@
 
 #include "lib/wire/wire_test.h"
 
+#include <unistd.h>
+
 static void test_base_subjects(void **state)
 {
 	static const struct {
@@ -21,6 +23,9 @@ static void test_base_subjects(void **state)
 		{ STR("[list] Hello"), STR("Hello"), false },
 		{ STR("[a] [b] Hello"), STR("Hello"), false },
 		{ STR("[a][b]"), STR("[b]"), false },
+		{ STR("[a] [b] Re: [c] [d] Hello"), STR("Hello"), true },
+		{ STR("Re: [a] [b]"), STR("[b]"), true },
+		{ STR(" [a] Re: "), STR(""), true },
 		{ STR("[a]"), STR("[a]"), false },
 		{ STR("[unclosed Hello"), STR("[unclosed Hello"), false },
 		{ STR("Hello (fwd) (FWD) "), STR("Hello"), true },
@@ -47,6 +52,26 @@ static void test_base_subjects(void **state)
 			fail_msg("%s: reply %d", rows[i].text.ptr, reply);
 		buf_fini(&text);
 	}
+}
+
+/* Anybody can send one: an hour when each blob is looked behind from each. */
+static void test_many_blobs(void **state)
+{
+	struct buf text;
+	struct str base;
+	bool reply;
+
+	(void)state;
+	buf_init(&text, 0);
+	for (size_t i = 0; i < 1000000; i++)
+		assert_int_equal(buf_append_c(&text, "[a] "), 0);
+	assert_int_equal(buf_append_c(&text, "Hello"), 0);
+	(void)alarm(60); /* some ms */
+	base = mime_base_subject(&text, &reply);
+	(void)alarm(0);
+	SAME("blobs", base, STR_LIT("Hello"));
+	assert_false(reply);
+	buf_fini(&text);
 }
 
 static void test_message_ids(void **state)
@@ -108,6 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base_subjects),
+		cmocka_unit_test(test_many_blobs),
 		cmocka_unit_test(test_message_ids),
 		cmocka_unit_test(test_casemap),
 	};
