@@ -23,4 +23,12 @@ int mime_to_utf8(struct str charset, struct str bytes, struct buf *out);
 /* A header value with folding undone and encoded words decoded (RFC 2047). */
 int mime_decode_words(struct str value, struct buf *out);
 
+/* The same in pieces, for values of any length: what is left of it. */
+struct mime_words {
+	struct str rest;
+	bool after_word;
+};
+
+int mime_words_next(struct mime_words *w, struct buf *out); /* some KiB more */
+
 #endif

@@ -11,24 +11,31 @@
 #include <unistring/version.h>
 
 #define ADDRESSES_LOOK ((size_t)65536) /* bytes of one field, for ENVELOPE too */
+#define NAME_LOOK ((size_t)1024)       /* bytes of a field's name; a line may have 998 */
 #define PIECE_SIZE                                                                       \
 	((size_t)16384) /* decoded at a time: the search holds no more of a body */
 
+/* In pieces: anybody can send a field of many MiB, whose letters fold to ten times as
+   much. */
 static int read_field(
 	const struct mime_field *field, bool with_name, struct mime_listener *l)
 {
+	struct mime_words words = { .rest = str_trim(field->value) };
 	struct buf text;
 	int r = 0;
 
 	buf_init(&text, 0);
+	l->pause(l);
 	if (with_name)
-		r = buf_printf(&text, "%.*s: ", STR_ARG(field->name));
-	if (r == 0)
-		r = mime_decode_words(str_trim(field->value), &text);
-	if (r == 0) {
-		l->pause(l);
-		r = l->hear(l, buf_view(&text));
-	}
+		r = buf_printf(
+			&text, "%.*s: ", STR_ARG(str_take(field->name, NAME_LOOK)));
+	do {
+		if (r == 0)
+			r = mime_words_next(&words, &text);
+		if (r == 0)
+			r = l->hear(l, buf_view(&text));
+		buf_clear(&text);
+	} while (r == 0 && !l->done && words.rest.len);
 	buf_fini(&text);
 	return r;
 }

@@ -11,7 +11,7 @@
 #include "wire/mime/scan.h"
 
 /* Raised whenever a message is read differently: what was derived is made anew. */
-#define MIME_TEXT_VERSION 3
+#define MIME_TEXT_VERSION 4
 
 /* In header fields of that name (case ignored), any field when name.len is 0. An empty
    needle is found wherever there is such a field (RFC 3501, 6.4.4 HEADER). */

@@ -3,6 +3,9 @@
 #include "wire/mime/charset.h"
 #include "wire/mime/decode.h"
 
+#define PIECE ((size_t)16384) /* of a field at a time, so that long ones need no more */
+#define WORD_MAX ((size_t)65536) /* RFC 2047, 2 has 75; nobody means one that is longer */
+
 struct word {
 	struct str charset, text;
 	enum mime_encoding encoding;
@@ -40,7 +43,7 @@ static bool take_word(struct str *rest, struct word *ret)
 	ret->charset = str_take(ret->charset, str_index(ret->charset, '*'));
 	letter = str_split(&s, '?');
 	end = str_index(s, '?');
-	if (!str_starts(str_skip(s, end), STR_LIT("?=")))
+	if (end > WORD_MAX || !str_starts(str_skip(s, end), STR_LIT("?=")))
 		return false;
 	if (str_ieq(letter, STR_LIT("Q")))
 		ret->encoding = MIME_QUOTED_PRINTABLE;
@@ -58,11 +61,16 @@ static bool is_blank(char ch)
 	return ch == ' ' || ch == '\t';
 }
 
+static bool is_space(char ch)
+{
+	return is_blank(ch) || ch == '\r' || ch == '\n';
+}
+
 static size_t spaces(struct str s)
 {
 	size_t n = 0;
 
-	while (n < s.len && (is_blank(s.ptr[n]) || s.ptr[n] == '\r' || s.ptr[n] == '\n'))
+	while (n < s.len && is_space(s.ptr[n]))
 		n++;
 	return n;
 }
@@ -89,28 +97,67 @@ static int put_plain(struct str s, struct buf *out)
 	return r;
 }
 
-int mime_decode_words(struct str value, struct buf *out)
+/* Where a text longer than a piece is cut: before white space, which a fold may follow;
+   where there is none, not in a character. */
+static size_t cut_length(struct str s)
 {
+	size_t n = PIECE - 1;
+
+	while (n && (is_space(s.ptr[n - 1]) || !is_space(s.ptr[n])))
+		n--;
+	if (n)
+		return n;
+	n = PIECE;
+	while (n < s.len && n > PIECE - 3 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+/* Up to where a word may begin. */
+static size_t plain_length(struct str s)
+{
+	size_t n = 1;
+
+	while (n < s.len && n < PIECE && s.ptr[n] != '=')
+		n++;
+	return n < PIECE ? n : cut_length(s);
+}
+
+/* One word, or some text. */
+static int decode_some(struct mime_words *w, struct buf *out)
+{
+	size_t gap = w->after_word ? spaces(w->rest) : 0, plain;
+	struct str ahead = str_skip(w->rest, gap);
 	struct word word;
-	bool after_word = false;
+	int r;
+
+	w->after_word = take_word(&ahead, &word);
+	if (w->after_word) { /* space between two words is none */
+		w->rest = ahead;
+		return put_word(&word, out);
+	}
+	plain = plain_length(w->rest);
+	r = put_plain(str_take(w->rest, plain), out);
+	w->rest = str_skip(w->rest, plain);
+	return r;
+}
+
+int mime_words_next(struct mime_words *w, struct buf *out)
+{
+	size_t before = buf_len(out);
 	int r = 0;
 
-	while (value.len && r == 0) {
-		size_t gap = after_word ? spaces(value) : 0;
-		struct str ahead = str_skip(value, gap);
-		size_t plain = 0;
+	while (w->rest.len && r == 0 && buf_len(out) - before < PIECE)
+		r = decode_some(w, out);
+	return r;
+}
 
-		if (take_word(&ahead, &word)) { /* space between two words is none */
-			r = put_word(&word, out);
-			value = ahead;
-			after_word = true;
-			continue;
-		}
-		while (plain < value.len && (plain == 0 || value.ptr[plain] != '='))
-			plain++;
-		r = put_plain(str_take(value, plain), out);
-		value = str_skip(value, plain);
-		after_word = false;
-	}
+int mime_decode_words(struct str value, struct buf *out)
+{
+	struct mime_words w = { .rest = value };
+	int r = 0;
+
+	while (w.rest.len && r == 0)
+		r = mime_words_next(&w, out);
 	return r;
 }
