@@ -181,13 +181,15 @@ static int end_message(struct imap *s, struct fetching *f)
 	return r < 0 ? r : buf_append_c(imap_out(s), ")\r\n");
 }
 
-/* Until all its items are written, or one of them became a piece and has the body. */
+/* Until all its items are written, the client has to take some first (one line may ask
+   for thousands), or one of them became a piece and has the body. */
 static int put_items(struct imap *s, struct fetching *f, struct fetch_message *m)
 {
-	unsigned pieces = s->session->out.count;
+	const struct output *out = &s->session->out;
+	unsigned pieces = out->count;
 	int r = 0;
 
-	while (f->item && r == 0 && s->session->out.count == pieces) {
+	while (f->item && r == 0 && out->count == pieces && !output_is_full(out)) {
 		r = put_item(s, f, m, f->item);
 		f->item = f->item->next;
 	}

@@ -123,6 +123,8 @@ static int flush(struct connection *c)
 
 	if (c->session.out.sent != before)
 		bytes_passed(c);
+	if (r == -EAGAIN)
+		output_settle(&c->session.out, c->session.serve->store);
 	return r;
 }
 

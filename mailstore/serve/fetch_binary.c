@@ -2,7 +2,6 @@
 /* BINARY and BINARY.SIZE (RFC 3516): parts without their transfer encoding. And PREVIEW
    (RFC 8970). */
 #include "mailstore/serve/fetch_message.h"
-#include "mailstore/store/spool.h"
 #include "wire/imap/encode.h"
 #include "wire/mime/decode.h"
 #include "wire/mime/preview.h"
@@ -21,8 +20,6 @@ struct decoding {
 	bool has_nul; /* in it */
 };
 
-typedef int take_fn(void *context, struct str bytes);
-
 static struct str wanted_of(const struct decoding *d, struct str piece)
 {
 	uint64_t from = d->from > d->at ? d->from - d->at : 0;
@@ -32,7 +29,7 @@ static struct str wanted_of(const struct decoding *d, struct str piece)
 	return str_skip(piece, from < piece.len ? (size_t)from : piece.len);
 }
 
-static int decode(struct decoding *d, take_fn *take, void *context)
+static int decode(struct decoding *d, fetch_take_fn *take, void *context)
 {
 	struct mime_decoder decoder;
 	struct str rest = d->bytes;
@@ -116,32 +113,15 @@ static int take_length(void *context, struct str bytes)
 	return 0;
 }
 
-static int take_text(void *context, struct str bytes)
-{
-	return buf_append(context, bytes);
-}
-
-struct spooling {
-	struct store *store;
-	struct spool spool;
-};
-
-static int take_spool(void *context, struct str bytes)
-{
-	struct spooling *w = context;
-
-	return spool_write(w->store, &w->spool, bytes, NULL);
-}
-
 /* Too long to be gathered: it becomes the output's piece. */
 static int put_long(struct fetch_message *m, struct decoding *d, struct output *out)
 {
-	struct spooling w = { .store = m->store };
+	struct fetch_spool w = { .store = m->store };
 	struct body body;
 	int r;
 
 	spool_init(&w.spool);
-	r = decode(d, take_spool, &w);
+	r = decode(d, fetch_take_spool, &w);
 	if (r == 0)
 		r = spool_take(&w.spool, &body, NULL);
 	if (r == 0)
@@ -163,7 +143,7 @@ static int put_content(struct fetch_message *m, struct decoding *d, struct outpu
 	if (r < 0)
 		return r;
 	return measure.len > OUTPUT_COPY_MAX ? put_long(m, d, out)
-	                                     : decode(d, take_text, &out->text);
+	                                     : decode(d, fetch_take_text, &out->text);
 }
 
 int fetch_check_binary(struct fetch_message *m, const struct imap_fetch_item *item)

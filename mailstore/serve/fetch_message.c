@@ -209,10 +209,22 @@ static bool is_named(const struct imap_fetch_item *item, struct str name)
 	return false;
 }
 
+int fetch_take_text(void *context, struct str bytes)
+{
+	return buf_append(context, bytes);
+}
+
+int fetch_take_spool(void *context, struct str bytes)
+{
+	struct fetch_spool *w = context;
+
+	return spool_write(w->store, &w->spool, bytes, NULL);
+}
+
 /* The chosen fields and the blank line after them. Where the header itself has none,
    FIELDS.NOT has none either, and FIELDS has it all the same, as Dovecot does. */
-static int choose_fields(
-	const struct imap_fetch_item *item, struct str header, struct buf *out)
+static int choose_fields(const struct imap_fetch_item *item, struct str header,
+	fetch_take_fn *take, void *context)
 {
 	bool wanted = item->section == IMAP_SECTION_FIELDS;
 	struct mime_field field;
@@ -220,10 +232,10 @@ static int choose_fields(
 
 	while (r == 0 && mime_next_field(&header, &field))
 		if (is_named(item, field.name) == wanted)
-			r = buf_append(out, field.all);
+			r = take(context, field.all);
 	if (r < 0 || (!header.len && !wanted))
 		return r;
-	return buf_append_c(out, "\r\n");
+	return take(context, STR_LIT("\r\n"));
 }
 
 /* The message that HEADER and TEXT are about: the whole one, or one that is a part. NULL:
@@ -298,7 +310,7 @@ int fetch_section(struct fetch_message *m, const struct imap_fetch_item *item,
 	int r = find_section(m, item, &bytes);
 
 	if (r == 0 && bytes.ptr && item->section >= IMAP_SECTION_FIELDS) {
-		r = choose_fields(item, bytes, space);
+		r = choose_fields(item, bytes, fetch_take_text, space);
 		bytes = buf_len(space) ? buf_view(space) : STR_LIT("");
 	}
 	if (r == 0)
@@ -319,16 +331,56 @@ static int put_bytes(
 	                 : buf_append_c(out, "\"\"");
 }
 
-static int put_fields(
-	const struct imap_fetch_item *item, struct str header, struct output *out)
+/* All that was chosen becomes the output's piece. */
+static int put_chosen(
+	const struct imap_fetch_item *item, struct body *chosen, struct output *out)
+{
+	struct str wanted = partial(item, chosen->bytes);
+	int r;
+
+	if (!wanted.len)
+		return put_bytes(item, STR_LIT(""), &out->text);
+	r = put_label(item, &out->text);
+	if (r == 0)
+		r = buf_printf(&out->text, "{%zu}\r\n", wanted.len);
+	if (r == 0)
+		output_piece(out, chosen, (size_t)(wanted.ptr - chosen->bytes.ptr),
+			wanted.len);
+	return r;
+}
+
+/* Sessions that ask for a header of many MiB and take none of it must not fill memory. */
+static int put_long_fields(struct fetch_message *m, const struct imap_fetch_item *item,
+	struct str header, struct output *out)
+{
+	struct fetch_spool w = { .store = m->store };
+	struct body body;
+	int r;
+
+	spool_init(&w.spool);
+	r = choose_fields(item, header, fetch_take_spool, &w);
+	if (r == 0)
+		r = spool_take(&w.spool, &body, NULL);
+	if (r == 0) {
+		r = put_chosen(item, &body, out);
+		store_body_release(&body);
+	}
+	spool_fini(&w.spool);
+	return r;
+}
+
+static int put_fields(struct fetch_message *m, const struct imap_fetch_item *item,
+	struct str header, struct output *out)
 {
 	struct buf chosen;
 	int r;
 
-	buf_init(&chosen, 0);
-	r = choose_fields(item, header, &chosen);
+	buf_init(&chosen, OUTPUT_FULL);
+	r = choose_fields(item, header, fetch_take_text, &chosen);
 	if (r == 0)
 		r = put_bytes(item, partial(item, buf_view(&chosen)), &out->text);
+	else if (r == -ENOBUFS)
+		r = put_long_fields(m, item, header, out);
 	buf_fini(&chosen);
 	return r;
 }
@@ -373,7 +425,7 @@ int fetch_put_section(
 	if (r < 0)
 		return r;
 	if (bytes.ptr && item->section >= IMAP_SECTION_FIELDS)
-		return put_fields(item, bytes, out);
+		return put_fields(m, item, bytes, out);
 	if (bytes.ptr)
 		bytes = partial(item, bytes);
 	if (bytes.len > OUTPUT_COPY_MAX)

@@ -6,6 +6,7 @@
 #include "mailstore/serve/output.h"
 #include "mailstore/serve/view.h"
 #include "mailstore/store/rows.h"
+#include "mailstore/store/spool.h"
 #include "wire/imap/fetch.h"
 #include "wire/mime/charset.h"
 #include "wire/mime/scan.h"
@@ -46,6 +47,16 @@ enum fetch_need {
 	FETCH_TO_SEND, /* all of it, as it is: only fetch_put_section() may look at it */
 };
 int fetch_message_body(struct fetch_message *m, enum fetch_need need, struct error *err);
+/* Where an answer is made: a long one (struct fetch_spool), a short one (struct buf). */
+struct fetch_spool {
+	struct store *store;
+	struct spool spool;
+};
+
+typedef int fetch_take_fn(void *context, struct str bytes);
+int fetch_take_spool(void *context, struct str bytes);
+int fetch_take_text(void *context, struct str bytes);
+
 /* "BODY[]" and its like, or so much of it that it goes out as a piece. */
 bool fetch_is_sent(const struct imap_fetch_item *item);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mailstore/serve/output.h"
 
+#include "mailstore/store/spool.h"
+
 #include <errno.h>
 
 #define PIECE_MAX 1048576 /* a call, so that other sessions have their turn */
@@ -60,6 +62,33 @@ void output_piece(struct output *o, struct body *body, size_t at, size_t len)
 	o->placed += p->text;
 	o->count++;
 	*body = (struct body){ .bytes = STR(""), .fd = -1 };
+}
+
+void output_settle(struct output *o, struct store *store)
+{
+	struct str text = buf_view(&o->text), tail = str_skip(text, o->placed);
+	struct body body;
+	struct spool spool;
+	struct buf before;
+	int r;
+
+	if (tail.len <= OUTPUT_HELD_MAX || o->count == OUTPUT_PIECES)
+		return;
+	spool_init(&spool);
+	buf_init(&before, 0);
+	r = buf_append(&before, str_take(text, o->placed));
+	for (; tail.len && r == 0; tail = str_skip(tail, OUTPUT_FULL))
+		r = spool_write(store, &spool, str_take(tail, OUTPUT_FULL), NULL);
+	if (r == 0)
+		r = spool_take(&spool, &body, NULL);
+	if (r == 0) {
+		buf_fini(&o->text);
+		o->text = before;
+		output_piece(o, &body, 0, body.bytes.len);
+	} else {
+		buf_fini(&before);
+	}
+	spool_fini(&spool);
 }
 
 /* What is to go before the next piece, or all. */

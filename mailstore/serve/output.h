@@ -20,6 +20,7 @@
 
 #define OUTPUT_READ_MAX 2048 /* shorter bodies are read: less than what a piece costs */
 #define OUTPUT_PIECES 16
+#define OUTPUT_HELD_MAX 1048576 /* of text in memory for a client that does not take it */
 
 struct output_piece {
 	struct body body; /* holds its bytes */
@@ -47,6 +48,10 @@ bool output_is_empty(const struct output *o);
 /* After all text so far: that range of the body, which becomes the output's. Not when it
    is full. It may be a body that is not read (store_body_to_send()). */
 void output_piece(struct output *o, struct body *body, size_t at, size_t len);
+
+/* The client does not take what waits: long text becomes a piece in a file of the
+   store's, when there is room, so that what is asked for and not read costs no memory. */
+void output_settle(struct output *o, struct store *store);
 
 /* The next bytes (none: they cannot be read); output_consume() takes them off. */
 struct str output_view(struct output *o);

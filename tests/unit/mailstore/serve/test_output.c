@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -269,6 +270,120 @@ static void a_file_that_is_cut_short(void **state)
 	fd_closep(&peer);
 }
 
+/* ── what nobody takes ─────────────────────────────────────────────────────────────── */
+
+#define LONG_TEXT ((size_t)3 << 20)
+
+/* Text that a client does not take is no memory of ours, and keeps its place. */
+static void long_text_goes_to_a_file(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = f->server.serve.store;
+
+	for (unsigned i = 0; i < 3; i++) {
+		while (write_piece(f))
+			output_settle(&f->out, s);
+		write_text(f);
+	}
+	output_settle(&f->out, s);
+	assert_int_equal(f->out.count, 3); /* short text stays */
+	while (buf_len(&f->out.text) < LONG_TEXT)
+		write_text(f);
+	output_settle(&f->out, s);
+	assert_int_equal(f->out.count, 4);
+	assert_true(f->out.text.cap < OUTPUT_FULL);
+	assert_true(output_is_full(&f->out));
+	write_text(f);
+	while (!output_is_empty(&f->out))
+		take_some(f);
+	assert_int_equal(buf_len(&f->expected), 0);
+}
+
+static void run_until_it_waits(struct session *session)
+{
+	enum service_need need;
+
+	do
+		need = session_run(session);
+	while (need == SERVICE_AGAIN);
+	assert_int_equal(need, SERVICE_OUTPUT);
+}
+
+/* A line that asks for thousands of items is answered as the client takes them. */
+static void many_items_wait_for_the_client(void **state)
+{
+	struct fixture *f = *state;
+	struct memory_session *m = &f->server.sessions[0];
+	size_t items = 3000, answers = 0;
+	struct str said;
+
+	assert_return_code(memory_session_open(&f->server, 0, STR_LIT("")), 0);
+	assert_return_code(memory_session_say(&f->server, 0, "SELECT INBOX", &said), 0);
+	buf_clear(&m->output);
+	assert_return_code(buf_append_c(&m->session.in, "t FETCH 1 ("), 0);
+	for (size_t i = 0; i < items; i++)
+		assert_return_code(buf_append_c(&m->session.in, "ENVELOPE "), 0);
+	assert_return_code(buf_append_c(&m->session.in, "UID)\r\n"), 0);
+	run_until_it_waits(&m->session);
+	assert_true(buf_len(&m->session.out.text) < 2 * (size_t)OUTPUT_FULL);
+	assert_return_code(memory_session_feed(&f->server, 0, STR_LIT("")), 0);
+	for (said = buf_view(&m->output); said.len;) {
+		size_t at = str_index(said, 'E');
+
+		said = str_skip(said, at);
+		answers += str_starts(said, STR_LIT("ENVELOPE ("));
+		said = str_skip(said, 1);
+	}
+	assert_int_equal(answers, items);
+}
+
+/* A header of any length, too. */
+static void long_fields_are_a_piece(void **state)
+{
+	struct fixture *f = *state;
+	struct memory_session *m = &f->server.sessions[0];
+	struct store_message message = {
+		.uid = 500, .keywords = STR(""), .uidl = STR("")
+	};
+	struct store *s = f->server.serve.store;
+	struct body_writer w;
+	struct body_place place;
+	struct str said;
+	char wanted[100];
+
+	for (size_t i = 0; i < 30000; i++)
+		assert_return_code(buf_printf(&f->expected, "Subject: %zu\r\n", i), 0);
+	assert_return_code(buf_append_c(&f->expected, "\r\n"), 0);
+	assert_return_code(store_begin(s, NULL), 0);
+	assert_return_code(store_body_begin(s, buf_len(&f->expected), &w, NULL), 0);
+	assert_return_code(store_body_write(s, &w, buf_view(&f->expected), NULL), 0);
+	assert_return_code(store_body_end(s, &w, &place, NULL), 0);
+	assert_return_code(store_add(s, f->inbox, &message, &place, NULL, NULL), 0);
+	assert_return_code(store_commit(s, NULL), 0);
+	assert_return_code(memory_session_open(&f->server, 0, STR_LIT("")), 0);
+	assert_return_code(memory_session_say(&f->server, 0, "SELECT INBOX", &said), 0);
+	buf_clear(&m->output);
+	assert_return_code(
+		buf_append_c(&m->session.in,
+			"t UID FETCH 500 BODY.PEEK[HEADER.FIELDS (SUBJECT)]\r\n"
+			"t UID FETCH 500 BODY.PEEK[HEADER.FIELDS (SUBJECT)]<9.4>\r\n"),
+		0);
+	run_until_it_waits(&m->session);
+	assert_true(m->session.out.text.cap < 2 * (size_t)OUTPUT_FULL);
+	assert_return_code(memory_session_feed(&f->server, 0, STR_LIT("")), 0);
+	(void)snprintf(
+		wanted, sizeof(wanted), "{%zu}\r\nSubject: 0\r\n", buf_len(&f->expected));
+	said = buf_view(&m->output);
+	said = str_skip(said, str_index(said, '{'));
+	assert_true(str_starts(said, str_from(wanted)));
+	said = str_skip(said, str_index(said, 'S'));
+	assert_true(str_starts(said, buf_view(&f->expected)));
+	said = str_skip(said, buf_len(&f->expected));
+	said = str_skip(said, str_index(said, '{'));
+	assert_true(str_starts(said, STR_LIT("{4}\r\n0\r\nS")));
+	buf_clear(&f->expected);
+}
+
 /* ── the end ───────────────────────────────────────────────────────────────────────── */
 
 /* Takes all, and knows of the last write whether more was said to follow. */
@@ -316,6 +431,12 @@ int main(void)
 			all_is_sent_in_its_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_file_that_is_cut_short, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			long_text_goes_to_a_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			many_items_wait_for_the_client, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			long_fields_are_a_piece, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_end_goes_with_the_last_bytes, set_up, tear_down),
 	};
