@@ -19,12 +19,13 @@ struct late_login {
 	struct account_route route;
 	bool is_due;
 	int code;
+	struct error why;
 };
 
 void late_logins_init(struct late_logins *l)
 {
 	STAILQ_INIT(&l->all);
-	l->n = 0;
+	l->n = l->n_alone = 0;
 }
 
 static void drop_first(struct late_logins *l)
@@ -72,25 +73,35 @@ int late_logins_add(struct late_logins *l, const char *session, const char *acco
 	return -ENOMEM;
 }
 
-/* The first n, in one transaction. -EBUSY: none of them. */
+/* The first n, in one transaction: all of them or none. -EBUSY: not now. */
 static int learn_group(struct late_logins *l, size_t n, const struct late_login_ops *ops,
 	void *context, struct error *err)
 {
 	struct late_login *late = STAILQ_FIRST(&l->all);
-	int r = ops->begin(context, err);
+	int r = ops->begin(context, err), code = 0;
 
 	if (r < 0)
 		return r;
-	for (; n; n--, late = STAILQ_NEXT(late, next)) {
-		struct error why;
-
+	for (; n && code == 0; n--, late = STAILQ_NEXT(late, next)) {
 		late->is_due = false;
-		late->code = ops->learn(
-			context, &late->login, &late->route, &late->is_due, &why);
-		if (late->code < 0)
-			log_error(late->session, "capture", "error=\"%s\"", why.text);
+		code = late->code = ops->learn(
+			context, &late->login, &late->route, &late->is_due, &late->why);
 	}
 	return ops->end(context, err);
+}
+
+static void tell_first(struct late_logins *l, const struct late_login_ops *ops,
+	void *context, int r, const struct error *err)
+{
+	const struct late_login *late = STAILQ_FIRST(&l->all);
+
+	if (r == 0)
+		ops->learnt(context, late->session, late->account, &late->route,
+			late->is_due);
+	else
+		log_error(late->session, "capture", "error=\"%s\"",
+			late->code < 0 ? late->why.text : err->text);
+	drop_first(l);
 }
 
 void late_logins_retry(
@@ -99,20 +110,20 @@ void late_logins_retry(
 	while (l->n) {
 		size_t n = l->n < GROUP_MAX ? l->n : GROUP_MAX;
 		struct error err;
-		int r = learn_group(l, n, ops, context, &err);
+		int r;
 
+		if (l->n_alone)
+			n = 1;
+		r = learn_group(l, n, ops, context, &err);
 		if (r == -EBUSY)
 			return;
-		if (r < 0)
-			log_error(NULL, "capture", "error=\"%s\"", err.text);
-		for (; n; n--) {
-			const struct late_login *late = STAILQ_FIRST(&l->all);
-
-			if (r == 0 && late->code == 0)
-				ops->learnt(context, late->session, late->account,
-					&late->route, late->is_due);
-			drop_first(l);
+		if (r < 0 && n > 1) {
+			l->n_alone = n;
+			continue;
 		}
+		l->n_alone -= l->n_alone ? 1 : 0;
+		for (; n; n--)
+			tell_first(l, ops, context, r, &err);
 	}
 }
 

@@ -6,6 +6,7 @@
  *
  * A transaction costs more than all the rest of a login, and it costs nearly the same
  * for many logins as for one: what comes in a burst is written at once.
+ * When one of them cannot be learnt, all are taken one by one.
  * And a worker waits a moment for the registry's lock and no longer, since its sessions
  * wait meanwhile: what finds it busy is tried again at each tick. Passwords are wiped.
  */
@@ -19,6 +20,7 @@
 struct late_logins {
 	STAILQ_HEAD(, late_login) all;
 	size_t n;
+	size_t n_alone; /* the first so many are learnt one by one */
 };
 
 struct late_login_ops {

@@ -489,16 +489,19 @@ int registry_look(struct registry *r, const struct proven_login *proven,
 	return code < 0 ? code : 0;
 }
 
-/* In a group the look is left to the transaction that is there anyway. */
-static int learn_part(struct registry *r, const struct login *login,
-	struct account_route *ret_route, bool *ret_became_due, struct error *err)
+/* The look is left to the transaction that is there anyway. */
+static int learn_in_group(struct registry *r, const struct proven_login *proven,
+	const struct password_keeper *keeper, struct account_route *ret_route,
+	bool *ret_became_due, struct error *err)
 {
-	int code = database_begin_part(r->db, err);
+	struct login login;
+	int code = login_init(r, proven, keeper, &login, err);
 
+	if (code == 0)
+		code = write_news(r, &login, ret_route, ret_became_due, err);
 	if (code < 0)
-		return code;
-	return database_finish_part(
-		r->db, write_news(r, login, ret_route, ret_became_due, err), err);
+		database_rollback(r->db);
+	return code;
 }
 
 int registry_learn(struct registry *r, const struct proven_login *proven,
@@ -506,14 +509,14 @@ int registry_learn(struct registry *r, const struct proven_login *proven,
 	bool *ret_became_due, struct error *err)
 {
 	struct login login;
-	int code = login_init(r, proven, keeper, &login, err);
+	int code;
 
 	*ret_became_due = false;
-	if (code < 0)
-		return code;
 	if (database_in_transaction(r->db))
-		return learn_part(r, &login, ret_route, ret_became_due, err);
-	code = look_for_news(r, &login, ret_route, err);
+		return learn_in_group(r, proven, keeper, ret_route, ret_became_due, err);
+	code = login_init(r, proven, keeper, &login, err);
+	if (code == 0)
+		code = look_for_news(r, &login, ret_route, err);
 	if (code <= 0)
 		return code;
 	code = database_begin(r->db, false, err);
@@ -530,7 +533,7 @@ int registry_begin_group(struct registry *r, struct error *err)
 
 int registry_end_group(struct registry *r, struct error *err)
 {
-	/* a full disk has ended it before */
+	/* a login that failed has ended it, or a full disk */
 	return database_in_transaction(r->db) ? database_finish(r->db, 0, err)
 	                                      : error_set(err, -EIO, "not written");
 }

@@ -211,9 +211,10 @@ int registry_learn(struct registry *r, const struct proven_login *login,
 int registry_look(struct registry *r, const struct proven_login *login,
 	const struct password_keeper *keeper, struct account_route *ret_route,
 	bool *ret_is_news, struct error *err);
-/* What registry_learn() learns in between is written in one transaction; a login that
-   fails takes none with it. What it says holds when the end has returned 0. -EBUSY: not
-   begun. */
+/* What registry_learn() learns in between is written in one transaction, and what it says
+   holds when the end has returned 0. -EBUSY: not begun. A login that fails takes all with
+   it: end the group then (-EIO), and learn the others without it. A savepoint for each,
+   which would keep them, costs a third of the rest. */
 int registry_begin_group(struct registry *r, struct error *err);
 int registry_end_group(struct registry *r, struct error *err);
 
