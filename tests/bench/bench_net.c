@@ -64,15 +64,22 @@ void be_transparent(int fd)
 		die("IP_TRANSPARENT");
 }
 
+/* A port that the client does not use itself: to connection tracking both connections
+   would be one, and it would drop a SYN (lib/source/client_address.c). */
 static void bind_to(int fd, const struct sockaddr_in *from)
 {
-	struct sockaddr_in any_port = *from;
-	int on = 1;
+	struct sockaddr_in at = *from;
+	unsigned port = ntohs(from->sin_port), tries = 4;
+	int on = 1, r = -1;
 
 	be_transparent(fd);
-	any_port.sin_port = 0; /* chosen by connect() */
-	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0 ||
-		bind(fd, (const struct sockaddr *)&any_port, sizeof(any_port)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		die("SO_REUSEADDR");
+	for (; r < 0 && tries; tries--, port += 7919) {
+		at.sin_port = htons((in_port_t)(10000 + port % 22768));
+		r = bind(fd, (const struct sockaddr *)&at, sizeof(at));
+	}
+	if (r < 0)
 		die("bind");
 }
 

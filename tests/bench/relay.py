@@ -15,10 +15,11 @@ routing (the physical limit) and against the plain read/write relay:
     limit        loop_relay.c: an event loop, and one recv() and one send() each time: what
                  a relay in user space can come to for NOOP and logins
     limit-tproxy the same, put where we stand: diverted by tproxy behind connection
-                 tracking, and to the source from the client's own address; for bulk
-                 and NOOP alone: of its logins' SYNs the kernel drops some
+                 tracking, and to the source from the client's own address. It knows
+                 neither names nor passwords: what a login costs there at the least
     haproxy      mode tcp, one thread, its defaults
-    transparent  HAProxy where we stand, likewise
+    transparent  HAProxy where we stand; for bulk and NOOP alone: it takes the ports
+                 that the client uses, and of its logins' SYNs the kernel drops some
     nginx        mail proxy, its defaults; nginx-64k: with 64 KiB buffers
     mailferry    rules, vault and interceptor, capture switched on
     before       the same, from another build folder (--before)
@@ -138,7 +139,7 @@ class Haproxy(Routing):
 
 class Diverted:
     """Where we stand: behind tproxy and connection tracking, not at an address of its own."""
-    target, diverted, counted = SOURCE, 10143, COUNTED[2:]
+    target, diverted = SOURCE, 10143
 
     def start(self, bench):
         rules = bench.write("transparent.nft", f"""
@@ -146,7 +147,8 @@ class Diverted:
                 chain prerouting {{
                     type filter hook prerouting priority -98;
                     ct state invalid accept
-                    ip daddr {SOURCE} tcp dport {PORT} socket transparent 1 meta mark set 1 accept
+                    ip daddr {SOURCE} tcp dport {PORT} tcp flags & (syn | ack) != syn \
+                        socket transparent 1 meta mark set 1 accept
                     ip daddr {SOURCE} tcp dport {PORT} tproxy to :{self.diverted} \
                         meta mark set 1 accept
                     ip saddr {SOURCE} tcp sport {PORT} socket transparent 1 meta mark set 1 accept
@@ -176,7 +178,7 @@ class LimitTransparent(Diverted, Limit):
 
 
 class HaproxyTransparent(Diverted, Haproxy):
-    name = "transparent"
+    name, counted = "transparent", COUNTED[2:]
     bind = f"0.0.0.0:{Diverted.diverted} transparent"
     server = f"{SOURCE}:{PORT} source 0.0.0.0 usesrc clientip"
 
@@ -437,7 +439,7 @@ class Bench:
             figures = {"mb_per_s": bulk["mb_per_s"],
                        "cpu_s_per_gb": bulk["cpu"] / (bulk["bytes"] / 1e9),
                        "p50_us": ping["p50_us"], "p99_us": ping["p99_us"]}
-        if isinstance(contender, Diverted):
+        if isinstance(contender, HaproxyTransparent):
             return figures
         login = self.with_cpu(contender, "logins", options.logins // contender.slower, 20,
                               contender.users)
