@@ -46,7 +46,7 @@ static void check_answers(const struct mime_tree *tree)
 	arena_fini(&arena);
 }
 
-#define AS_NEW_EVERY 16 /* inputs */
+#define AS_NEW_EVERY 128 /* inputs */
 
 /* 2 MB, made once and cleared for each input. */
 static struct mime_grams *cleared_grams(void)

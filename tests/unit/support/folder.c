@@ -81,21 +81,26 @@ void folder_remove(const char *path)
 	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static struct {
-	char path[PATH_MAX];
-	pid_t owner; /* a child does not remove it */
-} last;
+#define AT_EXIT_MAX 4
 
-static void remove_last(void)
+static struct {
+	char paths[AT_EXIT_MAX][PATH_MAX];
+	unsigned count;
+	pid_t owner; /* a child does not remove them */
+} at_exit;
+
+static void remove_all(void)
 {
-	if (getpid() == last.owner)
-		folder_remove(last.path);
+	for (unsigned i = 0; i < at_exit.count && getpid() == at_exit.owner; i++)
+		folder_remove(at_exit.paths[i]);
 }
 
 void folder_remove_at_exit(const char *path)
 {
-	(void)snprintf(last.path, sizeof(last.path), "%s", path);
-	if (!last.owner)
-		(void)atexit(remove_last);
-	last.owner = getpid();
+	if (at_exit.count == AT_EXIT_MAX)
+		abort();
+	(void)snprintf(at_exit.paths[at_exit.count++], PATH_MAX, "%s", path);
+	if (!at_exit.owner)
+		(void)atexit(remove_all);
+	at_exit.owner = getpid();
 }

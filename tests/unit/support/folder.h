@@ -11,7 +11,7 @@ int folder_make(const char *name, char *path, size_t size);
 int folder_copy(const char *from, const char *to);
 /* With all that is in it. */
 void folder_remove(const char *path);
-/* The same when this process ends by exit(); for one folder. */
+/* The same when this process ends by exit(); for four of them. */
 void folder_remove_at_exit(const char *path);
 
 #endif

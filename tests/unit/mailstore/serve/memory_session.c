@@ -156,17 +156,23 @@ static int copy_filled(const char *to)
 	return r < 0 ? r : folder_copy(filled, to);
 }
 
+void memory_server_begin(struct memory_server *m, struct store *store)
+{
+	*m = (struct memory_server){ 0 };
+	m->serve.store = store;
+	m->serve.wake = wake;
+	m->serve.message_bytes = 200000;
+	serve_begin(&m->serve);
+}
+
 int memory_server_open(struct memory_server *m)
 {
 	int r;
 
-	*m = (struct memory_server){ 0 };
+	memory_server_begin(m, NULL);
 	r = folder_make("serve", m->folder, sizeof(m->folder));
 	if (r < 0)
 		return r;
-	m->serve.wake = wake;
-	m->serve.message_bytes = 200000;
-	serve_begin(&m->serve);
 	r = copy_filled(m->folder);
 	if (r == 0)
 		r = store_open(m->folder, false, &m->serve.store, NULL);
@@ -184,9 +190,10 @@ void memory_server_close(struct memory_server *m)
 	}
 	view_images_fini(&m->serve.images);
 	sort_cache_fini(&m->serve.sort_cache);
-	store_close(m->serve.store);
-	if (m->folder[0])
+	if (m->folder[0]) {
+		store_close(m->serve.store);
 		folder_remove(m->folder);
+	}
 	*m = (struct memory_server){ 0 };
 }
 
@@ -287,6 +294,8 @@ static int reopen(struct memory_server *m)
 			return 0;
 	view_images_fini(&m->serve.images);
 	sort_cache_fini(&m->serve.sort_cache);
+	if (!m->folder[0])
+		return 0;
 	store_close(m->serve.store);
 	return store_open(m->folder, false, &m->serve.store, NULL);
 }

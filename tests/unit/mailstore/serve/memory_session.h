@@ -16,12 +16,15 @@ struct memory_session {
 struct memory_server {
 	struct serve serve;
 	struct memory_session sessions[MEMORY_SESSIONS];
-	char folder[64]; /* made by memory_server_open(), removed at the end */
+	/* made by memory_server_open(), removed at the end; "": the store is another's */
+	char folder[64];
 };
 
 /* The store: INBOX (UIDVALIDITY 1000) with four messages, Sent, Trash, Archive and
    Archive/2024, "&AMQ-rger", and Empty which cannot be selected. 0 or -errno. */
 int memory_server_open(struct memory_server *m);
+/* On a store that stays the caller's, and open. */
+void memory_server_begin(struct memory_server *m, struct store *store);
 void memory_server_close(struct memory_server *m);
 
 /* The tag of its login is "login". */
