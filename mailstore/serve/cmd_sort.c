@@ -11,7 +11,8 @@
 struct sorting {
 	struct searching searching;
 	struct imap_sort sort;
-	struct sort_row *rows; /* one for each that was found */
+	struct sort_row *rows; /* one for each that was found, and is still there */
+	uint32_t n;
 };
 
 static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret_bytes,
@@ -20,6 +21,8 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 	struct sorting *sorting = w->context;
 	struct sort_source source = { &s->view, &w->rows, &s->serve->sort_cache,
 		&s->arena };
+	struct sort_row *row;
+	int code;
 
 	sort_cache_begin(source.cache, s->view.mailbox, s->view.uidvalidity);
 	sort_stored_load(s->serve, sort_has_texts(&sorting->sort), false);
@@ -27,14 +30,19 @@ static int read_row(struct imap *s, struct searching *w, uint32_t i, size_t *ret
 		sorting->rows = arena_alloc(&s->arena, w->count * sizeof(*sorting->rows));
 	if (!sorting->rows)
 		return -ENOMEM;
-	sorting->rows[i].index = w->found[i];
-	return sort_row_read(&sorting->rows[i], &sorting->sort, &source, ret_bytes, err);
+	row = &sorting->rows[sorting->n];
+	*row = (struct sort_row){ .index = w->found[i] };
+	code = sort_row_read(row, &sorting->sort, &source, ret_bytes, err);
+	if (code == 0)
+		sorting->n++;
+	return code;
 }
 
 static void finish(struct imap *s, struct searching *w)
 {
 	struct sorting *sorting = w->context;
 
+	w->count = sorting->n;
 	sort_rows(sorting->rows, w->count, &sorting->sort);
 	for (uint32_t i = 0; i < w->count; i++)
 		w->found[i] = sorting->rows[i].index;
