@@ -192,22 +192,47 @@ static int enqueue(struct asker *a, struct str bytes)
 	return 0;
 }
 
+static int send_or_queue(struct asker *a, struct str bytes)
+{
+	int r = STAILQ_EMPTY(&a->queue) ? ipc_send(a->fd, bytes, NULL, 0) : -EAGAIN;
+
+	if (r != -EAGAIN)
+		return r;
+	r = enqueue(a, bytes);
+	if (r == 0)
+		watch(a);
+	return r;
+}
+
+/* A chain of certificates is long; on the stack there is room for all else. */
+static int encode_and_send(struct asker *a, const struct message *m)
+{
+	char small[MESSAGE_SMALL_MAX], *bytes = small;
+	size_t size = message_length(m);
+	ssize_t r;
+
+	if (size > IPC_MESSAGE_MAX)
+		return -EMSGSIZE;
+	if (size > sizeof(small))
+		bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	r = message_encode(m, bytes, size);
+	if (r > 0)
+		r = send_or_queue(a, str_of(bytes, (size_t)r));
+	explicit_bzero(bytes, size);
+	if (bytes != small)
+		free(bytes);
+	return (int)r;
+}
+
 void asker_send(struct asker *a, const struct message *m)
 {
-	char bytes[IPC_MESSAGE_MAX]; /* a chain of certificates is long */
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-	int r = len < 0 ? (int)len : -EAGAIN;
+	int r;
 
 	if (a->fd < 0)
 		return;
-	if (len > 0 && STAILQ_EMPTY(&a->queue))
-		r = ipc_send(a->fd, str_of(bytes, (size_t)len), NULL, 0);
-	if (len > 0 && r == -EAGAIN) {
-		r = enqueue(a, str_of(bytes, (size_t)len));
-		if (r == 0)
-			watch(a);
-	}
-	explicit_bzero(bytes, len > 0 ? (size_t)len : 0);
+	r = encode_and_send(a, m);
 	if (r < 0) {
 		log_warning(NULL, "asker", "role=%s pid=%d error=%d", role_name(a->role),
 			a->pid, -r);

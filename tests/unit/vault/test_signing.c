@@ -218,6 +218,36 @@ static void test_the_end_meanwhile(void **state)
 	end(&p);
 }
 
+/* A chain of certificates takes more than what most answers do. */
+static void test_long_answers(void **state)
+{
+	static char long_one[IPC_MESSAGE_MAX], got[IPC_MESSAGE_MAX];
+	static const size_t sizes[] = { 1, MESSAGE_SMALL_MAX - 100, MESSAGE_SMALL_MAX,
+		IPC_MESSAGE_MAX / 2, IPC_MESSAGE_MAX };
+	struct vault_process p;
+
+	(void)state;
+	begin(&p);
+	memset(long_one, 'c', sizeof(long_one));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct message m = { .type = MESSAGE_IDENTITY,
+			.payload = str_of(long_one, sizes[i]) };
+		struct message heard;
+		ssize_t n;
+
+		asker_send(p.asker, &m);
+		n = recv(p.fd, got, sizeof(got), 0);
+		if (sizes[i] == IPC_MESSAGE_MAX) {
+			assert_int_equal(n, 0); /* it cannot be said: cut off */
+			continue;
+		}
+		assert_true(n > 0);
+		assert_int_equal(message_decode(str_of(got, (size_t)n), &heard), 0);
+		assert_true(str_eq(heard.payload, m.payload));
+	}
+	end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_another_asker_has_its_turn),
 		cmocka_unit_test(test_what_cannot_be_signed),
 		cmocka_unit_test(test_the_end_meanwhile),
+		cmocka_unit_test(test_long_answers),
 	};
 
 	(void)setenv("UV_THREADPOOL_SIZE", "3", 1);
