@@ -59,6 +59,8 @@ static void on_event(void *context, int events, int error)
 		s->ops->advance(s);
 	if (error)
 		s->wanted = 0;
+	else if (s->ops->is_opening && s->ops->is_opening(s))
+		events &= UV_DISCONNECT;
 	else if (s->ops->wants)
 		events |= UV_READABLE | UV_WRITABLE;
 	/* less may be wanted since it was called for; a stream above knows itself */

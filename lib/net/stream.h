@@ -72,6 +72,9 @@ struct stream_ops {
 
 	/* read() has bytes without asking the descriptor. NULL: never. */
 	bool (*pending)(const struct stream *s);
+	/* read() and write() have nothing but -EAGAIN yet, whatever the descriptor can
+	   do: the owner is not called for it. NULL: never. */
+	bool (*is_opening)(const struct stream *s);
 	/* Bytes that write() took have not gone yet, and it would say -EAGAIN. NULL:
 	   never. */
 	bool (*holds_back)(const struct stream *s);

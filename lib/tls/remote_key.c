@@ -312,6 +312,21 @@ static struct tls_waiter *waiter_of(ASYNC_JOB *job)
 	return SSL_get_app_data((SSL *)ssl);
 }
 
+/* OpenSSL keeps the SSL for waiter_of() only when there is such a function. */
+static int on_async(SSL *ssl, void *context)
+{
+	(void)ssl;
+	(void)context;
+	return 1;
+}
+
+bool tls_remote_key_attach(SSL *ssl, struct tls_waiter *waiter)
+{
+	SSL_set_app_data(ssl, waiter);
+	SSL_set_mode(ssl, SSL_MODE_ASYNC);
+	return SSL_set_async_callback(ssl, on_async);
+}
+
 /* Nothing can be paused: it has to be there at once. */
 static int ask_at_once(struct tls_signature *signature)
 {

@@ -8,12 +8,12 @@
  *
  * Signing pauses the handshake (OpenSSL's async jobs): SSL_do_handshake() answers
  * SSL_ERROR_WANT_ASYNC; its driver calls tls_waiter_ask(), and SSL_do_handshake() again
- * after the waiter was woken. The SSL needs
- * SSL_MODE_ASYNC, SSL_set_async_callback() and a struct tls_waiter as its app data
- * (tls/stream_tls.c). Outside a job, where nothing could wait, a signature must be there
- * at once or it fails.
+ * after the waiter was woken (tls/stream_tls.c). Outside a job, where nothing could wait,
+ * a signature must be there at once or it fails.
  */
 #include "tls/signature.h"
+
+#include <openssl/ssl.h>
 
 /* A library context with OpenSSL's default provider and ours. Everything that uses a
    remote key is made in it (SSL_CTX_new_ex). NULL: OpenSSL could not. */
@@ -26,5 +26,8 @@ OSSL_LIB_CTX *tls_library_context(struct tls_library *l);
    name for it. The caller's to free. NULL: neither RSA nor EC, or no memory. */
 EVP_PKEY *tls_remote_key_new(
 	struct tls_library *l, EVP_PKEY *public_key, uint32_t number);
+
+/* Lets the handshake of this SSL be paused for it; waiter: its driver's. */
+bool tls_remote_key_attach(SSL *ssl, struct tls_waiter *waiter);
 
 #endif

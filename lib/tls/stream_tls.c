@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tls/stream_tls.h"
 
+#include "tls/remote_key.h"
 #include "tls/traffic.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ struct stream_tls {
 	bool is_dry;      /* inside a call: below has no more, and is not asked again */
 	size_t take;      /* inside a call: bytes to ask below for at once */
 	bool more;        /* inside a call: another record follows, so this one waits */
+	bool has_tickets; /* `out` is that, and goes with the first words */
 	int code;         /* why it is broken, or -errno of the stream below */
 	struct buf early; /* read before TLS began, not given to OpenSSL yet */
 	struct buf out;   /* not taken by below yet */
@@ -76,7 +78,8 @@ static int bio_read(BIO *bio, char *space, int size)
 	if (buf_len(&t->early))
 		return bio_give_early(t, space, most);
 	most = most < t->take ? most : t->take;
-	n = t->is_dry ? -EAGAIN : stream_read(t->stream.below, space, most);
+	/* who has not heard what we have just said has not answered it */
+	n = t->is_dry || n_to_below ? -EAGAIN : stream_read(t->stream.below, space, most);
 	t->at_end = n == 0;
 	t->is_dry = n == -EAGAIN || (n > 0 && (size_t)n < most);
 	if (n == -EAGAIN)
@@ -98,6 +101,7 @@ static void flush(struct stream_tls *t)
 {
 	ssize_t n = 1;
 
+	t->has_tickets = false;
 	while (buf_len(&t->out) && n > 0)
 		n = stream_write_buf(t->stream.below, &t->out);
 	if (n < 0 && n != -EAGAIN) {
@@ -113,6 +117,12 @@ static void flush(struct stream_tls *t)
 	}
 }
 
+/* Below has not taken all. */
+static bool holds_back(const struct stream_tls *t)
+{
+	return buf_len(&t->out) && !t->has_tickets;
+}
+
 /* What is not taken now waits in `out`. */
 static int write_below(struct stream_tls *t, struct str bytes)
 {
@@ -124,6 +134,8 @@ static int write_below(struct stream_tls *t, struct str bytes)
 		n = 0;
 	if (n >= 0 && buf_append(&t->out, str_skip(bytes, (size_t)n)) < 0)
 		n = -ENOBUFS;
+	if (n >= 0 && t->has_tickets)
+		flush(t);
 	if (n >= 0)
 		return 0;
 	t->code = (int)n;
@@ -207,8 +219,7 @@ static int break_down(struct stream_tls *t)
 	}
 	if (first && t->error)
 		ERR_error_string_n(first, t->error, ERROR_MAX);
-	/* OpenSSL's name for an end without close_notify; its alert may have failed, too
-	 */
+	/* OpenSSL's name for an end without close_notify; its alert may have failed */
 	if (ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		t->code = -ECONNRESET;
 	if (!t->code)
@@ -237,20 +248,23 @@ static int result_of(struct stream_tls *t, int n)
 	}
 }
 
-/* OpenSSL keeps both keys of the exchange as long as the connection, for whoever asks
-   what they were: half a KiB, and a secret. */
-static void forget_exchange(SSL *ssl)
+/* A server of TLS 1.3 says nothing else after the client's last word, and nobody waits
+   for them: a packet less for each connection. */
+static bool keep_tickets(struct stream_tls *t)
 {
-	EVP_PKEY *keys[2] = { NULL };
+	if (!SSL_is_server(t->ssl) || SSL_version(t->ssl) != TLS1_3_VERSION ||
+		!n_to_below || buf_len(&t->out) ||
+		buf_append(&t->out, str_of(to_below, n_to_below)) < 0)
+		return false;
+	n_to_below = 0;
+	t->has_tickets = true;
+	return true;
+}
 
-	(void)SSL_get_tmp_key(ssl, &keys[0]);
-	(void)SSL_get_peer_tmp_key(ssl, &keys[1]);
-	for (int i = 0; i < 2; i++) {
-		if (keys[i])
-			(void)EVP_PKEY_set_type(keys[i], EVP_PKEY_get_base_id(keys[i]));
-		EVP_PKEY_free(keys[i]);
-	}
-	ERR_clear_error();
+/* stream_wake() follows. */
+static bool is_paused(const struct stream_tls *t)
+{
+	return t->waiter.pending && !t->waiter.pending->is_done;
 }
 
 /* 0: it is over; -EAGAIN, or why it failed. */
@@ -258,12 +272,20 @@ static int shake(struct stream_tls *t)
 {
 	int n, r;
 
-	flush(t);
+	if (!t->has_tickets)
+		flush(t);
 	if (t->state != TLS_SHAKING)
 		return t->state == TLS_BROKEN ? t->code : 0;
+	if (is_paused(t))
+		return -EAGAIN;
 	ERR_clear_error();
 	begin_taking(t, 0);
+	t->more = true;
 	n = SSL_do_handshake(t->ssl);
+	t->more = false;
+	/* a client that has said all and left takes no tickets, which is no matter */
+	if (!(n == 1 && keep_tickets(t)) && write_batch(t) < 0 && n != 1)
+		return break_down(t);
 	if (n != 1) {
 		r = result_of(t, n);
 		/* before there are keys anybody can say an end: it is none */
@@ -273,7 +295,7 @@ static int shake(struct stream_tls *t)
 	t->read_rests = false; /* more than the handshake may have come */
 	SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
 	SSL_set_default_read_buffer_len(t->ssl, BATCH); /* OpenSSL frees it when empty */
-	forget_exchange(t->ssl);
+	tls_traffic_forget_exchange(t->ssl);
 	return 0;
 }
 
@@ -317,11 +339,9 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 	int ok = 1, r = shake(t);
 
 	(void)more;
-	if (r < 0)
-		return r;
-	if (t->code)
-		return t->code;
-	if (buf_len(&t->out))
+	if (r < 0 || t->code)
+		return r < 0 ? r : t->code;
+	if (holds_back(t))
 		return -EAGAIN;
 	bytes = rest;
 	ERR_clear_error();
@@ -350,9 +370,14 @@ static bool tls_pending(const struct stream *s)
 		       (buf_len(&t->early) || SSL_has_pending(t->ssl)));
 }
 
+static bool tls_is_opening(const struct stream *s)
+{
+	return tls_seen(s)->state == TLS_SHAKING;
+}
+
 static bool tls_holds_back(const struct stream *s)
 {
-	return buf_len(&tls_seen(s)->out) > 0;
+	return holds_back(tls_seen(s));
 }
 
 static int tls_wants(const struct stream *s, int wanted)
@@ -360,9 +385,9 @@ static int tls_wants(const struct stream *s, int wanted)
 	const struct stream_tls *t = tls_seen(s);
 	int wants = wanted & UV_DISCONNECT;
 
-	if (t->waiter.pending && !t->waiter.pending->is_done)
-		return 0; /* stream_wake() follows */
-	if (buf_len(&t->out))
+	if (is_paused(t))
+		return 0;
+	if (holds_back(t))
 		wants |= UV_WRITABLE;
 	if (t->state == TLS_SHAKING)
 		return wants & UV_WRITABLE ? wants : wants | UV_READABLE;
@@ -435,6 +460,7 @@ static const struct stream_ops tls_ops = {
 	.read = tls_read,
 	.write = tls_write,
 	.pending = tls_pending,
+	.is_opening = tls_is_opening,
 	.holds_back = tls_holds_back,
 	.wants = tls_wants,
 	.advance = tls_advance,
@@ -458,6 +484,8 @@ int stream_tls_offload(struct stream **s)
 	struct stream *over;
 	int r;
 
+	if ((*s)->ops == &tls_ops)
+		flush(t);
 	if ((*s)->ops != &tls_ops || !can_leave(t))
 		return -EOPNOTSUPP;
 	r = tls_traffic_keys(t->ssl, &keys);
@@ -483,27 +511,16 @@ static void wake(struct tls_waiter *waiter)
 	stream_wake(&t->stream);
 }
 
-/* OpenSSL keeps the SSL for tls/remote_key.c only when there is such a function. */
-static int on_async(SSL *ssl, void *context)
-{
-	(void)ssl;
-	(void)context;
-	return 1;
-}
-
 static int prepare(struct stream_tls *t, SSL_CTX *context)
 {
 	t->ssl = SSL_new(context);
 	if (!t->ssl || add_bio(t) < 0)
 		return -ENOMEM;
-	SSL_set_app_data(t->ssl, &t->waiter);
-	SSL_set_mode(
-		t->ssl, SSL_MODE_ASYNC | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+	SSL_set_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
 	SSL_set_options(t->ssl, SSL_OP_NO_RENEGOTIATION);
 	SSL_set_read_ahead(t->ssl, 1);
-	if (!SSL_set_async_callback(t->ssl, on_async))
-		return -EINVAL;
-	return tls_traffic_attach(t->ssl);
+	return tls_remote_key_attach(t->ssl, &t->waiter) ? tls_traffic_attach(t->ssl)
+	                                                 : -EINVAL;
 }
 
 static int tls_new(struct stream *below, SSL_CTX *context, struct stream_tls **ret)

@@ -15,7 +15,8 @@
  * stream_connected() is -EINPROGRESS and reads and writes are -EAGAIN. It may wait for a
  * private key in another process (tls/remote_key.h). Renegotiation is refused. The end of
  * the connection without close_notify is -ECONNRESET, not an end: something may be
- * missing (RFC 8446, 6.1). An idle connection holds no record buffers.
+ * missing (RFC 8446, 6.1). An idle connection holds no record buffers. Tickets of a
+ * server of TLS 1.3 go with what it says first.
  */
 #include "net/stream.h"
 #include "tls/signature.h"

@@ -351,3 +351,17 @@ int tls_traffic_keys(SSL *ssl, struct stream_ktls_keys *ret)
 	ERR_clear_error();
 	return ok ? 0 : -EOPNOTSUPP;
 }
+
+void tls_traffic_forget_exchange(SSL *ssl)
+{
+	EVP_PKEY *keys[2] = { NULL };
+
+	(void)SSL_get_tmp_key(ssl, &keys[0]);
+	(void)SSL_get_peer_tmp_key(ssl, &keys[1]);
+	for (int i = 0; i < 2; i++) {
+		if (keys[i])
+			(void)EVP_PKEY_set_type(keys[i], EVP_PKEY_get_base_id(keys[i]));
+		EVP_PKEY_free(keys[i]);
+	}
+	ERR_clear_error();
+}

@@ -21,4 +21,8 @@ int tls_traffic_attach(SSL *ssl);
    -EAGAIN or -EOPNOTSUPP. */
 int tls_traffic_keys(SSL *ssl, struct stream_ktls_keys *ret);
 
+/* After the handshake. OpenSSL keeps both keys of the exchange as long as the connection,
+   for whoever asks what they were: half a KiB, and a secret. */
+void tls_traffic_forget_exchange(SSL *ssl);
+
 #endif

@@ -123,14 +123,16 @@ void script_tls_handshake(struct script *s)
 {
 	if (!s->tls || !s->tls->client)
 		FAIL(s, "no client of TLS");
-	if (s->client) /* its hello may be all in, and nothing comes that would call it */
-		odd_wake(s->client);
-	script_call(s);
 	for (int i = 0; i < ROUNDS; i++) {
+		/* its hello may be all in, or its signature be there, and nothing comes
+		   that would call it */
+		if (s->client)
+			odd_wake(s->client);
+		script_call(s);
 		receive_all(s);
 		send_all(s, NULL);
-		script_call(s);
 	}
+	script_call(s);
 	if (!SSL_is_init_finished(s->tls->client))
 		FAIL(s, "it does not come about");
 }

@@ -469,6 +469,8 @@ static void server_ready(void *context, int events, int error)
 	char byte;
 
 	(void)error;
+	/* nothing could be read or written before */
+	assert_true(SSL_is_init_finished(stream_tls_ssl(e->pair->server)));
 	e->server_calls++;
 	if (events & UV_READABLE && stream_read(e->pair->server, &byte, 1) == 1) {
 		assert_int_equal(buf_byte(&e->got, byte), 0);
