@@ -129,7 +129,10 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 	}
 	if (!use_ticket_key(key, iv, cipher, mac, encrypt))
 		return -1;
-	return encrypt || key == newest ? 1 : 2;
+	if (encrypt)
+		return 1;
+	/* RFC 8446, C.4: who shows a ticket twice can be recognised */
+	return key != newest || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 }
 
 static int on_name(SSL *ssl, int *alert, void *context)
@@ -208,6 +211,10 @@ static bool set_resumption(SSL_CTX *context, const struct tls_tickets *tickets)
 		SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 		return SSL_CTX_set_num_tickets(context, 0);
 	}
+	/* each connection brings one for the next: a client that keeps several has as
+	   many as it had connections */
+	if (!SSL_CTX_set_num_tickets(context, 1))
+		return false;
 	SSL_CTX_set_timeout(context, TLS_TICKET_PERIOD_S * (TLS_TICKET_KEYS - 1));
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
 	return SSL_CTX_set_session_id_context(

@@ -9,7 +9,7 @@
  * reload, make a new one and free the old one: sessions keep what they use.
  *
  * Always refused: renegotiation, compression, 0-RTT data (somebody could send it again).
- * Resumption is by tickets alone (tls/ticket.h).
+ * Resumption is by tickets alone (tls/ticket.h); with TLS 1.3 each connection brings one.
  */
 #include "base/error.h"
 #include "tls/remote_key.h"
