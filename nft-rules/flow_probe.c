@@ -197,8 +197,8 @@ static void add_flows(struct probe *p, const struct ruleset *r, bool v6)
 				.service = &r->services[i] };
 }
 
-static int say_unanswered(
-	const struct probe *p, const struct ruleset *r, struct error *err)
+static int say_unanswered(const struct probe *p, const struct ruleset *r,
+	char said[static FLOW_PROBE_TEXT_MAX], struct error *err)
 {
 	char blockers[BLOCKER_TEXT_MAX] = "", address[ADDRESS_TEXT_MAX];
 	const struct flow *flow = p->flows;
@@ -214,16 +214,18 @@ static int say_unanswered(
 		flow++;
 	address_text(flow->source, address);
 	(void)flow_probe_blockers(r, v4, v6, blockers, NULL);
-	return error_set(err, -EHOSTUNREACH,
+	(void)snprintf(said, FLOW_PROBE_TEXT_MAX,
 		"a client's connection to %s port %u does not reach us (%zu of %zu were "
 		"answered): %s",
 		address, flow->service->port, p->answered, p->n,
 		blockers[0] ? blockers
 			    : "nobody filters INPUT, so routing takes it away; see `ip "
 			      "rule` and `nft list ruleset`");
+	return error_set(err, -EHOSTUNREACH, "%s", said);
 }
 
-int flow_probe(const struct ruleset *r, struct error *err)
+int flow_probe(
+	const struct ruleset *r, char said[static FLOW_PROBE_TEXT_MAX], struct error *err)
 {
 	CLEANUP(fd_closep) int tun = -1;
 	struct probe p = { 0 };
@@ -237,5 +239,5 @@ int flow_probe(const struct ruleset *r, struct error *err)
 	code = try_all(&p);
 	if (code < 0)
 		return error_errno(err, code, "sending a probe");
-	return p.answered == p.n ? 0 : say_unanswered(&p, r, err);
+	return p.answered == p.n ? 0 : say_unanswered(&p, r, said, err);
 }

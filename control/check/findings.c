@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#define TEXT_MAX 2048 /* a greeting and two lists of mechanisms */
-
 static const char *const level_names[] = { "ok", "note", "problem" };
 _Static_assert(sizeof(level_names) / sizeof(level_names[0]) == FINDING_LEVEL_COUNT,
 	"a name for each");
@@ -25,17 +23,17 @@ void findings_fini(struct findings *f)
 void finding(struct findings *f, enum finding_level level, const char *area,
 	const char *name, const char *format, ...)
 {
-	char text[TEXT_MAX];
+	json_t *text;
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	text = output_sentence(format, args);
 	va_end(args);
 	if (level == FINDING_PROBLEM)
 		f->problems++;
-	(void)json_array_append_new(f->all,
-		json_pack("{s:s, s:s, s:s, s:o}", "area", area, "name", name, "level",
-			level_names[level], "text", output_string(str_from(text))));
+	(void)json_array_append_new(
+		f->all, json_pack("{s:s, s:s, s:s, s:o}", "area", area, "name", name,
+				"level", level_names[level], "text", text));
 }
 
 static const char *field(const json_t *finding, const char *name)

@@ -127,6 +127,7 @@ static void check_kernel(struct control *c, struct findings *f)
 /* Rules and a listener must be there for it. */
 static void check_path(struct control *c, struct findings *f)
 {
+	char said[FLOW_PROBE_TEXT_MAX];
 	struct ruleset wanted;
 	struct error err;
 	int code;
@@ -139,13 +140,15 @@ static void check_path(struct control *c, struct findings *f)
 	}
 	code = wanted_rules(c, &wanted, &err);
 	if (code == 0)
-		code = flow_probe(&wanted, &err);
+		code = flow_probe(&wanted, said, &err);
 	finding(f,
 		code == 0               ? FINDING_OK
 		: code == -EHOSTUNREACH ? FINDING_PROBLEM
 					: FINDING_NOTE,
 		"kernel", "path", "%s",
-		code < 0 ? err.text : "a client's connection reaches us");
+		code == -EHOSTUNREACH ? said
+		: code < 0            ? err.text
+				      : "a client's connection reaches us");
 }
 
 static int try_port(int family, uint16_t port)

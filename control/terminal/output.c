@@ -129,6 +129,18 @@ json_t *output_string(struct str s)
 	return string;
 }
 
+json_t *output_sentence(const char *format, va_list args)
+{
+	char *text = NULL;
+	json_t *string = NULL;
+
+	if (vasprintf(&text, format, args) >= 0) {
+		string = output_string(str_from(text));
+		free(text);
+	}
+	return string;
+}
+
 static json_t *text_json(const struct column *column, const void *row)
 {
 	return output_string(*(const struct str *)place(column, row));

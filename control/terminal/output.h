@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -66,6 +67,10 @@ struct str output_text(const json_t *object, const char *key);
 uint64_t output_number(const json_t *object, const char *key);
 /* Any bytes as a JSON string: what is not UTF-8 is shown as '?'. */
 json_t *output_string(struct str s);
+
+/* The same of a sentence, which is never cut. */
+json_t *output_sentence(const char *format, va_list args)
+	__attribute__((format(printf, 1, 0)));
 
 /* Bytes without what steers a terminal (base/utf8.h), which came from outside. */
 void output_clean(struct str s, FILE *to);

@@ -193,17 +193,18 @@ static int begin_watch(struct up_rules *u, struct loop *loop, struct error *err)
 
 /* Nobody is diverted into a black hole. Those who live here stay refused: past us they
    would meet their old mailboxes. */
-static int unanswered(struct up_rules *u, bool any, struct error *err)
+static int unanswered(
+	struct up_rules *u, bool any, const char *said, const struct error *err)
 {
 	bool changed;
 
+	log_error(NULL, PROBE_EVENT, "error=\"%s\"", said);
 	if (!any) {
 		(void)rules_remove(u->settings->route_table, &changed, NULL);
 		u->is_in = false;
 		return err->code;
 	}
-	log_error(NULL, PROBE_EVENT, "error=\"%s\"", err->text);
-	(void)event_note(u->settings, PROBE_EVENT, err->text);
+	(void)event_note(u->settings, PROBE_EVENT, said);
 	return 0;
 }
 
@@ -273,6 +274,7 @@ static bool has_leg(const struct up_rules *u)
 /* A client's connection is tried, through all that this host does with one. */
 static int try_flow(struct up_rules *u, struct error *err)
 {
+	char said[FLOW_PROBE_TEXT_MAX];
 	struct ruleset rules;
 	bool any;
 	int code;
@@ -280,9 +282,9 @@ static int try_flow(struct up_rules *u, struct error *err)
 	(void)wanted_fail(u, &any);
 	code = rules_wanted(u->settings, u->registry, any, &rules, err);
 	if (code == 0)
-		code = flow_probe(&rules, err);
+		code = flow_probe(&rules, said, err);
 	if (code == -EHOSTUNREACH)
-		return unanswered(u, any, err);
+		return unanswered(u, any, said, err);
 	if (code < 0)
 		log_warning(NULL, PROBE_EVENT, "not tried error=\"%s\"", err->text);
 	else

@@ -14,17 +14,15 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define SENTENCE_MAX 512
+#define SERVICES_TEXT_MAX 256 /* of services */
 
 void report_say(json_t *to, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	(void)json_array_append_new(to, output_sentence(format, args));
 	va_end(args);
-	(void)json_array_append_new(to, output_string(str_from(text)));
 }
 
 struct str report_text(struct report *p, const json_t *object, const char *key)
@@ -165,7 +163,7 @@ static int find_neighbours(struct control *c, struct registry *r, struct report 
 /* A login that we cannot see is one that would end with the source. */
 static int find_unseen(struct control *c, struct registry *r, struct report *p)
 {
-	char services[SENTENCE_MAX / 2];
+	char services[SERVICES_TEXT_MAX];
 	struct unseen_list list = { &p->arena, &p->flows };
 	int code = registry_each_unseen(
 		r, p->since_day * DAY_MS, unseen_list_add, &list, &c->err);
@@ -202,7 +200,7 @@ static bool passes_inside_tls(const struct settings *s, enum service_id id)
 static void add_blind_spot(struct control *c, struct report *p, const char *why,
 	bool (*applies)(const struct settings *s, enum service_id id))
 {
-	char names[SENTENCE_MAX / 2] = "";
+	char names[SERVICES_TEXT_MAX] = "";
 
 	for (int id = 0; id < SERVICE_COUNT; id++) {
 		size_t len = strlen(names);

@@ -24,7 +24,6 @@
 #include <string.h>
 
 #define ATTENTION_MAX 20 /* one screen; `accounts` has all */
-#define SENTENCE_MAX 1024
 #define HELD_SHOWN_MAX 5
 #define NEVER_LEAVES_MS (24 * 3600 * 1000ULL) /* phones that are always on */
 
@@ -60,13 +59,11 @@ bool status_program_runs(const struct settings *s, enum status_program p)
 
 void status_attend(struct status *s, const char *format, ...)
 {
-	char text[SENTENCE_MAX];
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
+	(void)json_array_append_new(s->attention, output_sentence(format, args));
 	va_end(args);
-	(void)json_array_append_new(s->attention, output_string(str_from(text)));
 }
 
 /* ── accounts ──────────────────────────────────────────────────────────────────────── */

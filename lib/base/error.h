@@ -9,7 +9,7 @@
  * may put a context before it, and only a program's main loop prints it. Every function
  * here accepts NULL for the error.
  */
-#define ERROR_TEXT_MAX 512 /* a sentence and a path */
+#define ERROR_TEXT_MAX 512 /* a sentence and a path; what is cut ends in "..." */
 
 struct error {
 	int code; /* -errno, 0: none */

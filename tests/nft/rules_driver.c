@@ -328,6 +328,18 @@ static int run_install_bad_payload(const struct ruleset *r, struct error *err)
 	return install_spoilt(r, spoil_payload, err);
 }
 
+static int run_flow_probe(const struct ruleset *r, struct error *err)
+{
+	char said[FLOW_PROBE_TEXT_MAX];
+	int code = flow_probe(r, said, err);
+
+	if (code == -EHOSTUNREACH) {
+		(void)fprintf(stderr, "%s\n", said);
+		return 1;
+	}
+	return code;
+}
+
 static const struct command {
 	const char *name;
 	int (*run)(const struct ruleset *r, struct error *err);
@@ -344,7 +356,7 @@ static const struct command {
 	{ "probe", run_probe },
 	{ "probe-queue", run_probe_queue },
 	{ "collisions", run_collisions },
-	{ "flow-probe", flow_probe },
+	{ "flow-probe", run_flow_probe },
 };
 
 int main(int argc, char **argv)

@@ -368,6 +368,12 @@ def test_a_dropping_input_policy_is_found_and_its_cure_cures(lab):
                     pass
         for table in theirs.tables:
             lab.router.run("nft", "delete", "table", *table.split())
+    many = [f"198.51.100.{n}" for n in range(1, 10)]  # a command is not cut
+    theirs = firewalls.Firewalld(SOURCE4, SOURCE6, *many)
+    lab.router.run("nft", "-f", "-", stdin=theirs.rules)
+    done = lab.rules("flow-probe", *CLOSED, *(f"source={source}" for source in many), ok=False)
+    assert len(done.stderr) > 900 and theirs.cures[0] in done.stderr, done
+    lab.router.run("nft", "delete", "table", *theirs.tables[0].split())
     assert lab.router.text("ip", "link") == links, "its interface is gone"
     for listener in listening:  # only those that connected; a probe is never accepted
         listener.settimeout(0.1)

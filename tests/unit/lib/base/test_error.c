@@ -39,7 +39,13 @@ static void test_without_one(void **state)
 	assert_int_equal(error_context(NULL, "x"), 0);
 }
 
-/* Too long a sentence is cut, not written past its end. */
+static void expect_cut(const struct error *e)
+{
+	assert_int_equal(strlen(e->text), ERROR_TEXT_MAX - 1);
+	assert_string_equal(e->text + ERROR_TEXT_MAX - 5, "x...");
+}
+
+/* Too long a sentence is cut and says so, not written past its end. */
 static void test_long(void **state)
 {
 	char longer[2 * ERROR_TEXT_MAX];
@@ -49,12 +55,18 @@ static void test_long(void **state)
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	assert_int_equal(error_set(&e, -EIO, "%s", longer), -EIO);
-	assert_int_equal(strlen(e.text), ERROR_TEXT_MAX - 1);
+	expect_cut(&e);
 	assert_int_equal(error_context(&e, "y%s", longer), -EIO);
-	assert_int_equal(strlen(e.text), ERROR_TEXT_MAX - 1);
+	expect_cut(&e);
 	assert_int_equal(error_errno(&e, -EIO, "%s", longer), -EIO);
-	assert_int_equal(strlen(e.text), ERROR_TEXT_MAX - 1);
+	expect_cut(&e);
 	assert_int_equal(e.text[0], 'x');
+	/* one that fits just so is whole, and so is a character before the cut */
+	longer[ERROR_TEXT_MAX - 1] = '\0';
+	error_set(&e, -EIO, "%s", longer);
+	assert_string_equal(e.text, longer);
+	error_set(&e, -EIO, "%.*s\u00e9xxxx", ERROR_TEXT_MAX - 5, longer);
+	assert_string_equal(e.text + ERROR_TEXT_MAX - 7, "xx...");
 }
 
 int main(void)
