@@ -36,6 +36,7 @@ struct presence {
 	uint64_t number; /* that `lock` holds */
 	void *page;      /* where it holds it; never read or written by a line of ours */
 	uint64_t written_at; /* the last time by a write, which changes its times */
+	bool is_written;     /* the file has had its block; else the disk was full */
 	struct stat folder, lock, index;
 	bool is_known; /* all of these */
 	enum store_presence is;

@@ -46,12 +46,15 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 static int write_number(struct store *s)
 {
 	struct presence *p = &s->presence;
+	bool written = pwrite(s->lock, &p->number, sizeof(p->number), 0) ==
+	               (ssize_t)sizeof(p->number);
 
 	p->written_at = clock_monotonic_ms();
-	/* a full disk does not hinder it: the block is there from the first time on */
-	if (pwrite(s->lock, &p->number, sizeof(p->number), 0) !=
-		(ssize_t)sizeof(p->number))
-		return errno == ENOSPC ? 0 : -EIO;
+	/* a full disk does not hinder it: the block is there from the first time on, and
+	   until then the file is known by its times */
+	if (!written && errno != ENOSPC)
+		return -EIO;
+	p->is_written = p->is_written || written;
 	return fstat(s->lock, &p->lock) < 0 ? -errno : 0;
 }
 
@@ -115,7 +118,10 @@ static bool put_number(struct store *s)
 /* What fails is seen by the next check. */
 void presence_next(struct store *s)
 {
-	if (put_number(s) && clock_monotonic_ms() - s->presence.written_at >= TIMES_MS)
+	struct presence *p = &s->presence;
+	bool holds = put_number(s) || !p->is_written;
+
+	if (holds && clock_monotonic_ms() - p->written_at >= TIMES_MS)
 		(void)write_number(s);
 }
 

@@ -109,6 +109,44 @@ static void test_only_what_has_other_times_is_copied(void **state)
 	assert_int_equal(store_presence(f->store), STORE_OVERWRITTEN);
 }
 
+/* ---- the disk was full when the folder was opened (called instead: --wrap) ---- */
+
+static bool disk_is_full;
+
+ssize_t __real_pwrite(int fd, const void *bytes, size_t n, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at);
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+	if (!disk_is_full)
+		return __real_pwrite(fd, bytes, n, at);
+	errno = ENOSPC;
+	return -1;
+}
+
+static void test_opened_on_a_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+
+	store_close(f->store);
+	fixture_shell(f, "rm $d/lock");
+	disk_is_full = true;
+	OK(store_open(f->folder, false, &f->store, &err));
+	disk_is_full = false;
+	assert_int_equal(store_presence(f->store), STORE_THERE);
+	change(f, STORE_LEAVING);
+	assert_int_equal(store_presence(f->store), STORE_THERE);
+	fixture_shell(f, "test ! -s $d/lock; sleep 1.1");
+	change(f, STORE_SERVED); /* there is room again: the number gets its place */
+	assert_int_equal(store_presence(f->store), STORE_THERE);
+	fixture_shell(f, "test -s $d/lock; cp -a $d $d.was");
+	change(f, STORE_LEAVING);
+	assert_int_equal(store_presence(f->store), STORE_THERE);
+	fixture_shell(f, "cp -a $d.was/. $d/; rm -r $d.was");
+	assert_int_equal(store_presence(f->store), STORE_OVERWRITTEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
@@ -117,7 +155,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_each_commit_counts, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_only_what_has_other_times_is_copied,
-			fixture_setup, fixture_teardown) };
+			fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_opened_on_a_full_disk, fixture_setup, fixture_teardown) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
