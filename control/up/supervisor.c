@@ -513,6 +513,8 @@ int supervisor_run(struct control *c, struct registry *r, int resumed, int *ret_
 	if (code == 0) {
 		run(s, ret_state);
 		code = s->result;
+	} else if (s->part->duties & DUTY_END_RULES) {
+		kernel_settings_end(&c->settings); /* the rules may have begun some */
 	}
 	up_rules_free(&s->rules);
 	return code;

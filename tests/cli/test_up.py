@@ -436,6 +436,24 @@ def test_start_that_cannot_work(house):
     nothing_left()
 
 
+def test_kernel_settings_of_a_start_that_cannot_work(house):
+    """The rules go in first, where somebody lives here, and with them what they need."""
+    def demux():
+        return Path("/proc/sys/net/ipv4/tcp_early_demux").read_text().strip()
+    house.tool("capture", "alice", "secret")
+    house.tool("arrive", "alice")
+    house.good("admit", "203.0.113.0/24", "direct", "--yes")
+    (house.root / "bin/mailferry-transfer").unlink()
+    before = demux()
+    process = house.up()
+    expect(process.wait(cli.PATIENCE) == 1, "exit 1")
+    log = house.log()
+    expect("setting=tcp_early_demux set to 0" in log and "rules-in" in log, log)
+    expect("setting=tcp_early_demux put back" in log and demux() == before, log)
+    house.good("rules", "remove", "--yes")
+    nothing_left()
+
+
 def test_keys(house):
     house.tool("capture", "alice", "secret")
     key = house.state / "key"
@@ -484,7 +502,8 @@ TESTS = [test_rules, test_counters_go_on, test_table_preference_and_marks,
          test_closed_stays_closed_at_the_end, test_closed_before_a_start_that_fails,
          test_closed_at_boot, test_status_sees_settings_that_spoil_it, test_no_black_hole,
          test_a_firewall_in_the_way, test_rules_that_are_taken_away_come_back,
-         test_fail_open_on_purpose, test_start_that_cannot_work, test_keys,
+         test_fail_open_on_purpose, test_start_that_cannot_work,
+         test_kernel_settings_of_a_start_that_cannot_work, test_keys,
          test_no_privileges, test_bad_places]
 
 if __name__ == "__main__":
