@@ -214,7 +214,7 @@ int store_set_destination(struct store *s, struct str address, struct error *err
 	return change_destination(s, address, err);
 }
 
-int store_note_kept_uids(struct store *s, struct error *err)
+static int run_alone(struct store *s, unsigned statement, struct error *err)
 {
 	int code = store_begin(s, err);
 
@@ -222,11 +222,21 @@ int store_note_kept_uids(struct store *s, struct error *err)
 		return code;
 	code = boxes_save(s, err); /* the rows are read */
 	if (code == 0)
-		code = sql_run(s->db, SQL_NOTE_KEPT_UIDS, SQL_NO_VALUES, err);
+		code = sql_run(s->db, statement, SQL_NO_VALUES, err);
 	if (code == 0)
 		return store_commit(s, err);
 	store_rollback(s);
 	return code;
+}
+
+int store_note_kept_uids(struct store *s, struct error *err)
+{
+	return run_alone(s, SQL_NOTE_KEPT_UIDS, err);
+}
+
+int store_forget_files(struct store *s, struct error *err)
+{
+	return run_alone(s, SQL_FORGET_FILES, err);
 }
 
 int store_has_late(struct store *s, bool *ret_has, struct error *err)

@@ -94,6 +94,9 @@ int store_set_destination(struct store *s, struct str address, struct error *err
 /* That server shows what was here at the switch under the names and UIDs of here: each is
    noted as its own counterpart, but for those of which something is noted already. */
 int store_note_kept_uids(struct store *s, struct error *err);
+/* It shows what is here under the UIDVALIDITYs and UIDs of here, and that alone: what was
+   noted under those before is of files that are there no more. */
+int store_forget_files(struct store *s, struct error *err);
 typedef int uid_each_fn(void *context, uint32_t uid);
 /* Of a mailbox here, what came after the switch and was not taken by the destination yet:
    ascending. The callback changes nothing. */

@@ -207,6 +207,8 @@ const char *const store_statements[SQL_COUNT] = {
 		" x.uidvalidity, m.uid, x'', 1 FROM base b"
 		" JOIN message m ON m.mailbox = b.mailbox AND m.uid < b.uidnext"
 		" JOIN mailbox x ON x.id = m.mailbox",
+	[SQL_FORGET_FILES] = "DELETE FROM counterpart WHERE side = 1"
+			     " AND uidvalidity IN (SELECT uidvalidity FROM mailbox)",
 	[SQL_EACH_COUNTERPART] = "SELECT mailbox, uid, uidvalidity, other_uid, digest,"
 				 " proven FROM counterpart WHERE side = ?1"
 				 " AND folder = ?2 ORDER BY mailbox, uid",

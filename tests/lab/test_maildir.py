@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -60,6 +61,14 @@ class Maildirs(World):
 
     def pop3_of(self, user, connection):
         return compare_pop3.snapshot(connection, user, self.password(user))
+
+    def notes(self, user):
+        """Of messages in the Maildir: which of here they are."""
+        path = Path(self.ferry.settings["state_dir"]) / "mail" / user / "index.sqlite"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True,
+                                                timeout=5)) as database:
+            return database.execute(
+                "SELECT count(*) FROM counterpart WHERE side = 1").fetchone()[0]
 
     def moves(self, user):
         return self.ferry.wait_account(user, 90, stage="done", route="local")
@@ -154,6 +163,13 @@ def the_way_back_brings_what_is_new_there(world):
     source = heaps(world.at_source(user))
     for name, messages in heaps(there).items():
         equal(source.get(name), messages, f"{name!r} at the source")
+    # once more, into files that are new: nothing is known of the old ones any more
+    true(world.notes(user) > 0, "notes of the old ones")
+    shutil.rmtree(world.next.mail(user))
+    world.ferry.ok("route", user, "auto")
+    world.session(user).logout()
+    world.moves(user)
+    equal(world.notes(user), 0, "notes")
 
 
 def code_in(world, pid, kind, may, prey):

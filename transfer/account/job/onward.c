@@ -320,6 +320,9 @@ int onward_prove(struct job *j)
 	r = prove(j);
 	if (was_connected && job_may_pass(r)) /* it may have been for long */
 		r = prove(j);
+	/* late mail of an earlier move may have had UIDs of that server's */
+	if (r == 0)
+		r = store_forget_files(store_destination_store(&j->destination), &j->err);
 	j->onward.is_proven = r == 0;
 	return not_the_source(say(j, r));
 }

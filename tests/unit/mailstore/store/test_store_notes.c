@@ -3,6 +3,7 @@
    keywords without a message; and what a message has from its birth. */
 #include "base/buf.h"
 #include "fixture.h"
+#include "mailstore/store/source_side.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -182,6 +183,66 @@ static void old_copies_have_one_email(void **state)
 #define TEST(function)                                                                   \
 	cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
+/* ---- what is known of files of the destination ---- */
+
+struct seen {
+	uint32_t others[8]; /* by UID here */
+	size_t n;
+};
+
+static int see(void *context, const struct store_counterpart *c)
+{
+	struct seen *seen = context;
+
+	seen->others[c->uid] = c->other_uid;
+	seen->n++;
+	return 0;
+}
+
+static void note_file(
+	struct fixture *f, int64_t id, uint32_t uid, uint32_t other, uint32_t uidvalidity)
+{
+	const struct store_counterpart c = { .side = SIDE_DESTINATION,
+		.mailbox = id,
+		.uid = uid,
+		.folder = STR_LIT("box"),
+		.uidvalidity = uidvalidity,
+		.other_uid = other };
+	struct error err = { 0 };
+
+	OK(store_begin(f->store, &err));
+	OK(store_set_counterpart(f->store, &c, &err));
+	OK(store_commit(f->store, &err));
+}
+
+/* Late mail has stood there as 6; the files of the next move have 5 as 5. Another server
+   that it once lived at is not meant. */
+static void files_are_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	struct seen seen = { .n = 0 };
+	uint32_t uidvalidity;
+	int64_t id;
+
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "box");
+	(void)add_inline(f->store, id, 5, STR_LIT("late"));
+	OK(store_note_switch(f->store, &err));
+	OK(store_commit(f->store, &err));
+	uidvalidity = get_mailbox(f, "box").uidvalidity;
+	note_file(f, id, 5, 6, uidvalidity);
+	note_file(f, id, 3, 4, uidvalidity);
+	note_file(f, id, 7, 1, uidvalidity + 1);
+	OK(store_forget_files(f->store, &err));
+	OK(store_note_kept_uids(f->store, &err));
+	OK(store_each_counterpart(
+		f->store, SIDE_DESTINATION, STR_LIT("box"), see, &seen, &err));
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.others[5], 5);
+	assert_int_equal(seen.others[7], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +250,7 @@ int main(void)
 		TEST(notes_go_with_their_mailbox),
 		TEST(copies_have_one_email),
 		TEST(old_copies_have_one_email),
+		TEST(files_are_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
