@@ -23,13 +23,10 @@ void ruleset_init(struct ruleset *r)
 static int add_address(
 	struct sockaddr_storage *list, size_t *n, const struct sockaddr *address)
 {
-	struct sockaddr_storage copy = { 0 };
+	struct sockaddr_storage copy;
 
-	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
+	if (!address_from_socket(address, &copy))
 		return -EAFNOSUPPORT;
-	memcpy(&copy, address,
-		address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-					      : sizeof(struct sockaddr_in6));
 	for (size_t i = 0; i < *n; i++)
 		if (address_is_same_host(&list[i], &copy))
 			return 0;

@@ -110,7 +110,7 @@ static const struct ifaddrs *find_outer(
    that one. false: we have none. */
 static bool outer_address(const struct sockaddr_storage *to, struct from *ret)
 {
-	struct sockaddr_storage own = { 0 }, address = { 0 };
+	struct sockaddr_storage own = { 0 }, address;
 	const struct ifaddrs *inner, *outer;
 	struct ifaddrs *all;
 
@@ -118,9 +118,7 @@ static bool outer_address(const struct sockaddr_storage *to, struct from *ret)
 		return false;
 	inner = find_own(all, &own);
 	outer = find_outer(all, inner, to->ss_family);
-	if (outer) {
-		address.ss_family = to->ss_family;
-		memcpy(&address, outer->ifa_addr, address_length(to));
+	if (outer && address_from_socket(outer->ifa_addr, &address)) {
 		address_text(&address, ret->address);
 		(void)snprintf(
 			ret->interface, sizeof(ret->interface), "%s", inner->ifa_name);

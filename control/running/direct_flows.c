@@ -93,14 +93,10 @@ static int add_own_addresses(struct counting *c, struct error *err)
 	if (getifaddrs(&all) < 0)
 		return error_errno(err, -errno, "reading this host's addresses");
 	for (const struct ifaddrs *i = all; i && code == 0; i = i->ifa_next) {
-		struct sockaddr_storage address = { 0 };
-		int family = i->ifa_addr ? i->ifa_addr->sa_family : AF_UNSPEC;
+		struct sockaddr_storage address;
 
-		if (family != AF_INET && family != AF_INET6)
+		if (!i->ifa_addr || !address_from_socket(i->ifa_addr, &address))
 			continue;
-		memcpy(&address, i->ifa_addr,
-			family == AF_INET ? sizeof(struct sockaddr_in)
-					  : sizeof(struct sockaddr_in6));
 		address_set_port(&address, 0);
 		code = add_own(c, &address);
 	}

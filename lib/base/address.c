@@ -28,6 +28,17 @@ bool address_read(const char *text, struct sockaddr_storage *ret)
 	return true;
 }
 
+bool address_from_socket(const struct sockaddr *a, struct sockaddr_storage *ret)
+{
+	struct sockaddr_storage copy = { .ss_family = a->sa_family };
+
+	if (a->sa_family != AF_INET && a->sa_family != AF_INET6)
+		return false;
+	memcpy(&copy, a, address_length(&copy));
+	*ret = copy;
+	return true;
+}
+
 void address_set_port(struct sockaddr_storage *a, uint16_t port)
 {
 	if (a->ss_family == AF_INET)

@@ -15,6 +15,8 @@ bool address_from_path(const char *path, struct sockaddr_storage *ret);
 
 /* ---- IPv4 and IPv6 alone ---- */
 
+/* Of what the kernel or the resolver tells; false: it is of another family. */
+bool address_from_socket(const struct sockaddr *a, struct sockaddr_storage *ret);
 void address_set_port(struct sockaddr_storage *a, uint16_t port);
 /* Its 4 or 16 bytes, in network order: a view into it. */
 struct str address_bytes(const struct sockaddr_storage *a);

@@ -54,12 +54,30 @@ static void a_host_is_the_same_by_any_port(void **state)
 		}
 }
 
+static void one_is_taken_from_a_socket(void **state)
+{
+	static const char *const all[] = { "192.0.2.7", "2001:db8::7" };
+	const struct sockaddr other = { .sa_family = AF_UNIX };
+	struct sockaddr_storage made;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct sockaddr_storage a = of(all[i], 25);
+
+		memset(&made, 0xff, sizeof(made));
+		assert_true(address_from_socket((struct sockaddr *)&a, &made));
+		assert_memory_equal(&made, &a, sizeof(a));
+	}
+	assert_false(address_from_socket(&other, &made));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_those_of_the_network),
 		cmocka_unit_test(an_address_is_made_of_its_bytes),
 		cmocka_unit_test(a_host_is_the_same_by_any_port),
+		cmocka_unit_test(one_is_taken_from_a_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
