@@ -2,9 +2,9 @@
 /* Run by the build: writes what this system's iconv reads in charsets whose characters
    have several bytes (lib/wire/mime/multibyte.c). multibyte_tables FILE */
 #include "base/hash.h"
+#include "tables.h"
 
 #include <errno.h>
-#include <iconv.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,23 +39,6 @@ static unsigned rares;
 
 static uint64_t sum = HASH_FIRST;
 
-static _Noreturn void die(const char *charset, const char *why)
-{
-	(void)fprintf(stderr, "multibyte_tables: %s: %s\n", charset, why);
-	exit(EXIT_FAILURE);
-}
-
-static iconv_t open_charset(const char *charset)
-{
-	const uint16_t one = 1;
-	iconv_t converter =
-		iconv_open(*(const char *)&one ? "UTF-32LE" : "UTF-32BE", charset);
-
-	if (converter == (iconv_t)-1)
-		die(charset, "iconv does not have it here");
-	return converter;
-}
-
 /* How many characters these bytes are; 0: they are not whole ones. */
 static size_t read_as(
 	iconv_t converter, const void *bytes, size_t len, uint32_t chars[static 8])
@@ -75,14 +58,14 @@ static size_t read_as(
 static unsigned short_value(const char *charset, const uint32_t chars[static 8], size_t n)
 {
 	if (n > 2 || (n == 1 && chars[0] - RARE_FIRST < RARE_MAX))
-		die(charset, "a pair of bytes is no character that can be kept");
+		tables_die(charset, "a pair of bytes is no character that can be kept");
 	if (n == 0 || (n == 1 && chars[0] < 0x10000))
 		return n ? chars[0] : 0;
 	for (unsigned i = 0; i < rares; i++)
 		if (memcmp(rare[i], chars, sizeof(rare[i])) == 0)
 			return RARE_FIRST + i;
 	if (rares == RARE_MAX)
-		die(charset, "too many characters are beyond the first plane");
+		tables_die(charset, "too many characters are beyond the first plane");
 	memcpy(rare[rares], chars, sizeof(rare[rares]));
 	return RARE_FIRST + rares++;
 }
@@ -117,7 +100,7 @@ static void put_one(
 		size_t n = read_as(converter, &in, 1, chars);
 
 		if (byte < 128 && (n != 1 || chars[0] != byte))
-			die(name, "its first half is not ASCII");
+			tables_die(name, "its first half is not ASCII");
 		one[byte] = short_value(name, chars, n);
 		if (byte >= 128)
 			put(file, one[byte]);
@@ -147,14 +130,15 @@ static void read_row(size_t shape, iconv_t converter, unsigned lead, struct row 
 			continue;
 		row->has_any = true;
 		if (trail < shapes[shape].first || trail > shapes[shape].last)
-			die(shapes[shape].name, "a second byte is out of its range");
+			tables_die(
+				shapes[shape].name, "a second byte is out of its range");
 	}
 }
 
 static void put_pairs(FILE *file, size_t shape)
 {
 	static struct row rows[256];
-	iconv_t converter = open_charset(shapes[shape].charset);
+	iconv_t converter = tables_open(shapes[shape].charset, "UTF-32");
 	const char *name = shapes[shape].name;
 	unsigned one[256], n = 0;
 
@@ -182,7 +166,7 @@ static void put_pairs(FILE *file, size_t shape)
 /* GB18030 counts the rest of Unicode through in four bytes: where a run of it begins. */
 static void put_runs(FILE *file)
 {
-	iconv_t converter = open_charset("GB18030");
+	iconv_t converter = tables_open("GB18030", "UTF-32");
 	uint32_t chars[8], expected = 1;
 
 	(void)fputs("\nstatic const struct run GB18030_runs[] = {\n", file);
@@ -232,7 +216,7 @@ static void find_compositions(iconv_t converter, const unsigned one[static 256],
 		if (!one[mark] || read_as(converter, in, len + 1, chars) != 1)
 			continue;
 		if (n_compositions == COMPOSITIONS_MAX || before > 0xffff)
-			die("compositions", "too many");
+			tables_die("compositions", "too many");
 		compositions[n_compositions++] =
 			(struct composition){ before << 16 | one[mark], chars[0] };
 		if (len < 2)
@@ -242,7 +226,7 @@ static void find_compositions(iconv_t converter, const unsigned one[static 256],
 
 static void put_composing(FILE *file, const char *name)
 {
-	iconv_t converter = open_charset(name);
+	iconv_t converter = tables_open(name, "UTF-32");
 	unsigned one[256];
 	unsigned char in[3];
 
@@ -284,7 +268,8 @@ int main(int argc, char **argv)
 	FILE *file = argc == 2 ? fopen(argv[1], "w") : NULL;
 
 	if (!file)
-		die(argc > 1 ? argv[1] : "usage", strerror(argc == 2 ? errno : EINVAL));
+		tables_die(argc > 1 ? argv[1] : "usage",
+			strerror(argc == 2 ? errno : EINVAL));
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		put_pairs(file, i);
 	put_runs(file);
@@ -294,6 +279,6 @@ int main(int argc, char **argv)
 	(void)fprintf(
 		file, "#define TABLES_SUM UINT64_C(%#llx)\n", (unsigned long long)sum);
 	if (fclose(file) != 0)
-		die(argv[1], strerror(errno));
+		tables_die(argv[1], strerror(errno));
 	return EXIT_SUCCESS;
 }

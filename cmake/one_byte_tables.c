@@ -2,19 +2,13 @@
 /* Run by the build: writes what each byte above ASCII means in charsets of one byte a
    character (charset.c). one_byte_tables FILE CHARSET... */
 #include "base/hash.h"
+#include "tables.h"
 
 #include <errno.h>
-#include <iconv.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static _Noreturn void die(const char *charset, const char *why)
-{
-	(void)fprintf(stderr, "one_byte_tables: %s: %s\n", charset, why);
-	exit(EXIT_FAILURE);
-}
 
 static uint64_t sum = HASH_FIRST;
 
@@ -29,22 +23,18 @@ static unsigned meaning(iconv_t converter, const char *charset, unsigned char by
 	(void)iconv(converter, NULL, NULL, NULL, NULL);
 	if (iconv(converter, &from, &left, &to, &room) == (size_t)-1) {
 		if (errno != EILSEQ)
-			die(charset, "it has characters of several bytes");
+			tables_die(charset, "it has characters of several bytes");
 		return 0;
 	}
 	if (room != sizeof(out) - sizeof(out[0]))
-		die(charset, "a byte of it is not one character");
+		tables_die(charset, "a byte of it is not one character");
 	return out[0];
 }
 
 static void write_table(FILE *file, const char *charset)
 {
-	const uint16_t one = 1;
-	iconv_t converter =
-		iconv_open(*(const char *)&one ? "UTF-16LE" : "UTF-16BE", charset);
+	iconv_t converter = tables_open(charset, "UTF-16");
 
-	if (converter == (iconv_t)-1)
-		die(charset, "iconv does not have it here");
 	(void)fputs("static const uint16_t ", file);
 	for (const char *c = charset; *c; c++)
 		(void)fputc(*c == '-' ? '_' : *c, file);
@@ -53,7 +43,7 @@ static void write_table(FILE *file, const char *charset)
 		unsigned is = meaning(converter, charset, (unsigned char)byte);
 
 		if (byte < 128 && is != byte)
-			die(charset, "its first half is not ASCII");
+			tables_die(charset, "its first half is not ASCII");
 		if (byte < 128)
 			continue;
 		sum = hash_mix(sum, is);
@@ -68,12 +58,13 @@ int main(int argc, char **argv)
 	FILE *file = argc > 2 ? fopen(argv[1], "w") : NULL;
 
 	if (!file)
-		die(argc > 1 ? argv[1] : "usage", strerror(argc > 2 ? errno : EINVAL));
+		tables_die(argc > 1 ? argv[1] : "usage",
+			strerror(argc > 2 ? errno : EINVAL));
 	for (int i = 2; i < argc; i++)
 		write_table(file, argv[i]);
 	(void)fprintf(
 		file, "#define ONE_BYTE_SUM UINT64_C(%#llx)\n", (unsigned long long)sum);
 	if (fclose(file) != 0)
-		die(argv[1], strerror(errno));
+		tables_die(argv[1], strerror(errno));
 	return EXIT_SUCCESS;
 }
