@@ -152,6 +152,14 @@ static const struct dialect_row rows[] = {
 		0, "its UIDVALIDITY \"68719476736\" is not a number", NULL },
 	{ "no UIDVALIDITY", { { "EXAMINE", "* 2 EXISTS\r\n@ OK done\r\n" } }, 0,
 		"it has no UIDVALIDITY", NULL },
+	{ "a UIDNEXT below its UIDs",
+		{ { "EXAMINE", "* 2 EXISTS\r\n* OK [UIDVALIDITY 9] x\r\n"
+			       "* OK [UIDNEXT 1] x\r\n@ OK done\r\n" } },
+		6, NULL, NULL },
+	{ "a date with a zone that is none",
+		{ { LISTING, "* 1 FETCH (UID 1 FLAGS () INTERNALDATE \"01-Feb-2003 "
+			     "04:05:06 +9999\" RFC822.SIZE 4)\r\n" ROW(2) END } },
+		6, NULL, NULL },
 	{ "INBOX is in no list",
 		{ { "LIST", "* LIST () \"/\" Sent\r\n" END },
 			{ "STATUS", "* STATUS INBOX (MESSAGES 2)\r\n" END } },
