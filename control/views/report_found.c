@@ -31,11 +31,12 @@ static int no_memory(struct error *err)
 static int add_shared(struct report *p, const struct account *a, const json_t *found)
 {
 	const json_t *list = json_object_get(found, "folders");
-	size_t n = json_array_size(list);
-
+	size_t room =
+		SHARED_ROWS_MAX - buf_len(&p->shared) / sizeof(struct report_shared);
+	size_t listed = json_array_size(list), n = listed < room ? listed : room;
 	uint64_t total = number(found, "folders_total");
 
-	p->looks.more += total > n ? total - n : 0;
+	p->looks.more += (total > listed ? total : listed) - n;
 	for (size_t i = 0; i < n; i++) {
 		const json_t *is = json_array_get(list, i);
 		struct report_shared row = { .folder = report_text(p, is, "name"),
@@ -46,10 +47,6 @@ static int add_shared(struct report *p, const struct account *a, const json_t *f
 			.n_barred = json_is_true(json_object_get(is, "without_right")),
 			.is_copied = json_is_true(json_object_get(is, "copied")) };
 
-		if (buf_len(&p->shared) / sizeof(row) >= SHARED_ROWS_MAX) {
-			p->looks.more++;
-			continue;
-		}
 		if (!row.folder.ptr || !row.kind.ptr || !row.rights.ptr ||
 			!row.users.ptr ||
 			buf_append(&p->shared, str_of(&row, sizeof(row))) < 0)
@@ -67,8 +64,8 @@ static struct str names_of(struct report *p, const json_t *list, const char *key
 
 	buf_init(&text, 0);
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		struct str name = report_text(p, json_array_get(list, i), key);
-		bool is_new = name.ptr != NULL;
+		struct str name = output_text(json_array_get(list, i), key);
+		bool is_new = true;
 
 		for (size_t k = 0; k < n; k++)
 			is_new = is_new && !str_eq(seen[k], name);
@@ -85,20 +82,27 @@ static struct str names_of(struct report *p, const json_t *list, const char *key
 	return all;
 }
 
-static uint64_t distinct(const json_t *list, const char *key)
+static int by_text(const void *a, const void *b)
 {
-	uint64_t n = 0;
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
 
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *is = json_object_get(json_array_get(list, i), key);
-		bool is_new = true;
+static int distinct(const json_t *list, const char *key, uint64_t *ret)
+{
+	size_t n = json_array_size(list);
+	struct str *all = reallocarray(NULL, n, sizeof(*all));
+	uint64_t found = 0;
 
-		for (size_t k = 0; k < i && is_new; k++)
-			is_new = !json_equal(
-				json_object_get(json_array_get(list, k), key), is);
-		n += is_new;
-	}
-	return n;
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		all[i] = output_text(json_array_get(list, i), key);
+	qsort(all, n, sizeof(*all), by_text);
+	for (size_t i = 0; i < n; i++)
+		found += i == 0 || !str_eq(all[i], all[i - 1]);
+	free(all);
+	*ret = found;
+	return 0;
 }
 
 static int add_shares(struct report *p, const struct account *a, const json_t *found)
@@ -110,10 +114,10 @@ static int add_shares(struct report *p, const struct account *a, const json_t *f
 	if (!json_array_size(list))
 		return 0;
 	row.account = arena_str(&p->arena, a->name);
-	row.folders = distinct(list, "folder");
 	row.folder = report_text(p, json_array_get(list, 0), "folder");
 	row.who = names_of(p, list, "who");
-	return row.account.ptr && row.folder.ptr && row.who.ptr
+	return row.account.ptr && row.folder.ptr && row.who.ptr &&
+	                       distinct(list, "folder", &row.folders) == 0
 	               ? buf_append(&p->shares, str_of(&row, sizeof(row)))
 	               : -ENOMEM;
 }
