@@ -333,6 +333,21 @@ static bool is_one_too_many(const struct session *s)
 	       !session_make_room(s->host, crowd);
 }
 
+void session_host_init(struct host *h)
+{
+	LIST_INIT(&h->sessions);
+	LIST_INIT(&h->timed);
+	LIST_INIT(&h->gone);
+	TAILQ_INIT(&h->unproven);
+	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
+		LIST_INIT(&h->local[i]);
+	LIST_INIT(&h->quiescing);
+	LIST_INIT(&h->mail_holds);
+	LIST_INIT(&h->stagings);
+	LIST_INIT(&h->couriers);
+	LIST_INIT(&h->filters);
+}
+
 void session_accept(struct host *h, const struct service_handler *service,
 	const struct arrival *arrival, struct stream *client)
 {

@@ -127,6 +127,8 @@ struct arrival {
 	bool is_from_known; /* a network that somebody logged in from */
 	union endpoint peer, destination;
 };
+/* The host has none yet. */
+void session_host_init(struct host *h);
 /* Takes the client, also when it fails: then the client is closed. */
 void session_accept(struct host *h, const struct service_handler *service,
 	const struct arrival *arrival, struct stream *client);

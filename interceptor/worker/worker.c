@@ -473,18 +473,7 @@ static void load_offers(struct worker *w)
 
 static void init_lists(struct worker *w)
 {
-	struct host *h = &w->host;
-
-	LIST_INIT(&h->sessions);
-	LIST_INIT(&h->timed);
-	LIST_INIT(&h->gone);
-	TAILQ_INIT(&h->unproven);
-	LIST_INIT(&h->quiescing);
-	LIST_INIT(&h->mail_holds);
-	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
-		LIST_INIT(&h->local[i]);
-	LIST_INIT(&w->host.stagings);
-	LIST_INIT(&w->host.filters);
+	session_host_init(&w->host);
 	recipient_counts_init(&w->recipients);
 	late_logins_init(&w->late_logins);
 	crossing_notes_init(&w->crossings);

@@ -564,14 +564,7 @@ struct script *script_new(
 	s->handlers = handlers;
 	s->host.ops = &script_host_ops;
 	s->host.registry = s->registry->r;
-	LIST_INIT(&s->host.sessions);
-	LIST_INIT(&s->host.timed);
-	LIST_INIT(&s->host.gone);
-	TAILQ_INIT(&s->host.unproven);
-	LIST_INIT(&s->host.quiescing);
-	LIST_INIT(&s->host.mail_holds);
-	LIST_INIT(&s->host.stagings);
-	LIST_INIT(&s->host.filters);
+	session_host_init(&s->host);
 	assert_int_equal(relay_shared_init(&s->host.relay), 0);
 	s->settings.limits.login_bytes = 8192;
 	s->settings.limits.login_timeout_s = 180;

@@ -10,56 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a session that does nothing by itself ---- */
-
-static void nothing(struct session *s)
-{
-	(void)s;
-}
-
-static struct session_events reads(const struct session *s)
-{
-	(void)s;
-	return (struct session_events){ UV_READABLE, 0 };
-}
-
-static void source_lost(struct session *s, int code)
-{
-	(void)code;
-	session_drop_source(s);
-}
-
-static struct str words(const void *protocol, enum close_reason reason)
-{
-	(void)protocol;
-	(void)reason;
-	return STR_LIT("bye\r\n");
-}
-
-static const char *state_name(const struct session *s)
-{
-	(void)s;
-	return "waits";
-}
-
-static const struct handler waits = {
-	.state_size = 1,
-	.read_size = 4096,
-	.begin = nothing,
-	.init = nothing,
-	.end = nothing,
-	.wants = reads,
-	.client_ready = nothing,
-	.source_connected = nothing,
-	.source_ready = nothing,
-	.source_lost = source_lost,
-	.timeout = nothing,
-	.words = words,
-	.state_name = state_name,
-};
-
-static const struct service_handler service = { &waits, NULL };
-
 /* ---- clients ---- */
 
 struct client {
@@ -117,7 +67,7 @@ static struct client connects(
 	assert_int_equal(kind == PLAIN ? stream_plain_new(&b->w->loop, fds[0], &stream)
 				       : secure_stream_new(&b->w->loop, fds[0], &stream),
 		0);
-	session_accept(&b->w->host, &service, &arrival, stream);
+	session_accept(&b->w->host, &worker_test_service, &arrival, stream);
 	c.s = LIST_FIRST(&b->w->host.sessions);
 	c.fd = fds[1];
 	(void)session_id(c.s, c.id);

@@ -20,37 +20,6 @@
 
 #define BULK 300000
 
-static void nothing(struct session *s)
-{
-	(void)s;
-}
-
-static struct session_events reads(const struct session *s)
-{
-	(void)s;
-	return (struct session_events){ UV_READABLE, 0 };
-}
-
-static const char *state_name(const struct session *s)
-{
-	(void)s;
-	return "waits";
-}
-
-static const struct handler waits = {
-	.state_size = 1,
-	.read_size = 4096,
-	.begin = nothing,
-	.init = nothing,
-	.end = nothing,
-	.wants = reads,
-	.client_ready = nothing,
-	.timeout = nothing,
-	.state_name = state_name,
-};
-
-static const struct service_handler service = { &waits, NULL };
-
 /* A client that has logged in inside TLS. */
 struct client {
 	SSL_CTX *theirs, *ours;
@@ -85,7 +54,7 @@ static void client_connects(struct worker_test *b, struct client *c)
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
 		0);
 	assert_int_equal(stream_plain_new(&b->w->loop, fds[0], &plain), 0);
-	session_accept(&b->w->host, &service, &arrival, plain);
+	session_accept(&b->w->host, &worker_test_service, &arrival, plain);
 	c->s = LIST_FIRST(&b->w->host.sessions);
 	(void)session_id(c->s, c->id);
 	session_enter(c->s);

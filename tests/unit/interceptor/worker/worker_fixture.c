@@ -21,24 +21,6 @@ static void on_pulse(uv_idle_t *idle)
 	(void)idle;
 }
 
-static void init_lists(struct worker *w)
-{
-	struct host *h = &w->host;
-
-	LIST_INIT(&h->sessions);
-	LIST_INIT(&h->timed);
-	LIST_INIT(&h->gone);
-	TAILQ_INIT(&h->unproven);
-	LIST_INIT(&h->quiescing);
-	LIST_INIT(&h->mail_holds);
-	LIST_INIT(&h->stagings);
-	LIST_INIT(&h->filters);
-	for (size_t i = 0; i < HOST_LOCAL_BUCKETS; i++)
-		LIST_INIT(&h->local[i]);
-	late_logins_init(&w->late_logins);
-	unseen_flows_init(&w->unseen);
-}
-
 int worker_test_setup(void **state)
 {
 	struct worker_test *b = calloc(1, sizeof(*b));
@@ -62,7 +44,9 @@ int worker_test_setup(void **state)
 	b->w->host.registry = b->t->r;
 	b->w->host.pid = 0x4d2;
 	b->w->limits = &b->limits;
-	init_lists(b->w);
+	session_host_init(&b->w->host);
+	late_logins_init(&b->w->late_logins);
+	unseen_flows_init(&b->w->unseen);
 	assert_int_equal(connection_limits_init(&b->limits, 1, 0), 0);
 	assert_int_equal(loop_init(&b->w->loop, false), 0);
 	assert_int_equal(relay_shared_init(&b->w->host.relay), 0);
@@ -299,3 +283,53 @@ bool worker_test_aborts(void (*act)(struct worker_test *b, int fd, const void *w
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
+
+/* ---- a session that does nothing by itself ---- */
+
+static void nothing(struct session *s)
+{
+	(void)s;
+}
+
+static struct session_events reads(const struct session *s)
+{
+	(void)s;
+	return (struct session_events){ UV_READABLE, 0 };
+}
+
+static void source_lost(struct session *s, int code)
+{
+	(void)code;
+	session_drop_source(s);
+}
+
+static struct str words(const void *protocol, enum close_reason reason)
+{
+	(void)protocol;
+	(void)reason;
+	return STR_LIT("bye\r\n");
+}
+
+static const char *state_name(const struct session *s)
+{
+	(void)s;
+	return "waits";
+}
+
+static const struct handler waits = {
+	.state_size = 1,
+	.read_size = 4096,
+	.begin = nothing,
+	.init = nothing,
+	.end = nothing,
+	.wants = reads,
+	.client_ready = nothing,
+	.source_connected = nothing,
+	.source_ready = nothing,
+	.source_lost = source_lost,
+	.timeout = nothing,
+	.words = words,
+	.state_name = state_name,
+};
+
+const struct service_handler worker_test_service = { &waits, NULL };

@@ -44,6 +44,9 @@ void worker_test_tell(struct worker_test *b, int fd, const struct message *m);
 /* The next message that came, views until the next call. false: there is none. */
 bool worker_test_hears(int fd, struct message *ret, int *ret_fd);
 
+/* Of a session that does nothing by itself. */
+extern const struct service_handler worker_test_service;
+
 /* A session of that account, in no list and without streams. Freed by the caller. */
 struct session *worker_test_session(struct worker_test *b, const char *account);
 
