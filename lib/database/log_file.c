@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * SQLite writes each page to its log in two pieces: the frame's header of 24 bytes, then
- * the page (sqlite.org/walformat.html). Here they are held, and written as one when the
- * frame is there that ends the transaction:
+ * the page (sqlite.org/walformat.html). While it commits they are held, and written as
+ * one when the frame is there that ends the transaction:
  *
  *   header page │ header page │ header ("this is a commit") page     one pwrite()
  *
  * Only then SQLite syncs it, or lets others know of it; so nobody misses what is held.
- * What is no such frame is written at once, behind what is held. SQLite's own file lies
- * behind this one in memory, and does the work.
+ * What is no such frame is written at once, behind what is held. Before the commit, when
+ * pages leave a full cache, nothing is held: the transaction may be undone, and the place
+ * in the log be somebody else's. After it neither: SQLite may correct checksums in frames
+ * that are there, and let others know at once. SQLite's own file lies behind this one in
+ * memory, and does the work.
  *
  * A log that grows has its inode to sync with each commit. So it grows in steps, by
  * zeros, which are no frames.
@@ -31,6 +34,7 @@ struct log_file {
 	char *held; /* NULL: nothing was held since memory was given back */
 	size_t len;
 	sqlite3_int64 at;  /* where it belongs */
+	bool commits;      /* the frames that come now end with the commit's */
 	bool awaits_page;  /* the last that is held is a header */
 	bool is_of_commit; /* … and says so */
 };
@@ -86,6 +90,7 @@ static int write_transaction(struct log_file *f)
 	sqlite3_int64 end = f->at + (sqlite3_int64)f->len;
 	int rc = write_held(f);
 
+	f->commits = false;
 	if (rc == SQLITE_OK)
 		grow(f, end);
 	return rc;
@@ -103,7 +108,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64
 	struct log_file *f = (struct log_file *)(void *)file;
 	bool goes_on = f->len && at == f->at + (sqlite3_int64)f->len;
 	bool is_page = f->awaits_page && goes_on;
-	bool is_header = !is_page && n == FRAME_HEADER;
+	bool is_header = !is_page && n == FRAME_HEADER && f->commits;
 	int rc = SQLITE_OK;
 
 	/* a header that finds no room for its page begins anew */
@@ -133,14 +138,13 @@ static sqlite3_file *written(sqlite3_file *file, int *ret_rc)
 	return f->file;
 }
 
+/* What is held, if anything, is of no commit. */
 static int log_close(sqlite3_file *file)
 {
-	int failed, rc;
-	sqlite3_file *under = written(file, &failed);
+	struct log_file *f = (struct log_file *)(void *)file;
 
-	rc = under->pMethods->xClose(under);
-	free(((struct log_file *)(void *)file)->held);
-	return failed == SQLITE_OK ? rc : failed;
+	free(f->held);
+	return f->file->pMethods->xClose(f->file);
 }
 
 static int log_read(sqlite3_file *file, void *bytes, int n, sqlite3_int64 at)
@@ -245,17 +249,49 @@ const char *log_file_vfs(void)
 	return vfs.zName;
 }
 
-void log_file_give_back(sqlite3 *db)
+/* ── what the connection says ──────────────────────────────────────────────────────── */
+
+static struct log_file *log_of(sqlite3 *db)
 {
 	sqlite3_file *file = NULL;
-	struct log_file *f;
 
 	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) !=
 			SQLITE_OK ||
 		!file || file->pMethods != &methods)
-		return;
-	f = (struct log_file *)(void *)file;
-	if (f->len)
+		return NULL;
+	return (struct log_file *)(void *)file;
+}
+
+static int commit_begins(void *db)
+{
+	struct log_file *f = log_of(db);
+
+	if (f)
+		f->commits = true;
+	return 0;
+}
+
+static void is_undone(void *db)
+{
+	struct log_file *f = log_of(db);
+
+	if (f) {
+		f->len = 0;
+		f->commits = f->awaits_page = false;
+	}
+}
+
+void log_file_follow(sqlite3 *db)
+{
+	(void)sqlite3_commit_hook(db, commit_begins, db);
+	(void)sqlite3_rollback_hook(db, is_undone, db);
+}
+
+void log_file_give_back(sqlite3 *db)
+{
+	struct log_file *f = log_of(db);
+
+	if (!f || f->len)
 		return;
 	free(f->held);
 	f->held = NULL;

@@ -114,6 +114,7 @@ static int open_file(struct database *d, bool create, struct error *err)
 		log_file_vfs());
 	if (rc != SQLITE_OK)
 		return database_error(d, rc, err);
+	log_file_follow(d->db);
 	d->patience_ms = LOCK_PATIENCE_MS;
 	(void)sqlite3_busy_handler(d->db, wait_for_lock, d);
 	return database_upgrade(d, create, err);

@@ -25,9 +25,10 @@
 #define BYTES 3000 /* a row has a page of its own */
 #define SPILLS 900 /* pages: more than SQLite keeps until the commit */
 
-enum { PUT, COUNT_ALL, STATEMENTS };
+enum { PUT, PUT_AGAIN, COUNT_ALL, STATEMENTS };
 static const char *const statements[STATEMENTS] = {
 	[PUT] = "INSERT INTO thing (bytes) VALUES (?1)",
+	[PUT_AGAIN] = "UPDATE thing SET bytes = zeroblob(3000) WHERE number = ?1",
 	[COUNT_ALL] = "SELECT count(*) FROM thing WHERE length(bytes) > 0",
 };
 static const char *const upgrades[] = {
@@ -58,6 +59,9 @@ static int setup(void **state)
 	(void)snprintf(t->path, sizeof(t->path), "%s/things", t->directory);
 	OK(database_open(t->path, true, &schema, &t->d, &t->err));
 	OK(database_open(t->path, false, &schema, &t->other, &t->err));
+	/* what is copied into the database is not looked for in the log */
+	database_checkpoint_at(t->d, 0);
+	database_checkpoint_at(t->other, 0);
 	*state = t;
 	return 0;
 }
@@ -82,21 +86,25 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void put(struct test *t, int n)
+static void put(struct test *t, struct database *d, int n)
 {
 	static const char bytes[BYTES] = "x";
 
 	for (int i = 0; i < n; i++)
-		OK(sql_run(
-			t->d, PUT, SQL_VALUES(sql_blob(str_of(bytes, BYTES))), &t->err));
+		OK(sql_run(d, PUT, SQL_VALUES(sql_blob(str_of(bytes, BYTES))), &t->err));
+}
+
+static void commit_by(struct test *t, struct database *d, bool durable, int n)
+{
+	OK(database_begin(d, durable, &t->err));
+	put(t, d, n);
+	OK(database_commit(d, &t->err));
+	t->rows += (uint64_t)n;
 }
 
 static void commit(struct test *t, bool durable, int n)
 {
-	OK(database_begin(t->d, durable, &t->err));
-	put(t, n);
-	OK(database_commit(t->d, &t->err));
-	t->rows += (uint64_t)n;
+	commit_by(t, t->d, durable, n);
 }
 
 static uint64_t rows_of(struct test *t, struct database *d)
@@ -107,20 +115,20 @@ static uint64_t rows_of(struct test *t, struct database *d)
 	return n;
 }
 
-/* Others see it, and it is in the files. */
+/* It is in the files, before somebody reads there, and others see it. */
 static void is_all_there(struct test *t)
 {
 	struct database *copy;
 	char path[128];
 
-	assert_int_equal(rows_of(t, t->d), t->rows);
-	assert_int_equal(rows_of(t, t->other), t->rows);
 	shell(t, "rm -f $f.copy*; cp $f $f.copy && cp $f-wal $f.copy-wal");
 	(void)snprintf(path, sizeof(path), "%s.copy", t->path);
 	OK(database_open(path, false, &schema, &copy, &t->err));
 	assert_int_equal(rows_of(t, copy), t->rows);
 	OK(database_check(copy, &t->err));
 	database_close(copy);
+	assert_int_equal(rows_of(t, t->d), t->rows);
+	assert_int_equal(rows_of(t, t->other), t->rows);
 }
 
 static void a_commit_is_whole(void **state)
@@ -140,21 +148,56 @@ static void what_is_undone_leaves_nothing(void **state)
 {
 	struct test *t = *state;
 
-	database_checkpoint_at(t->d, 0);
 	commit(t, true, 1);
 	for (int i = 0; i < 3; i++) {
 		OK(database_begin(t->d, true, &t->err));
-		put(t, SPILLS + i);
+		put(t, t->d, SPILLS + i);
 		database_rollback(t->d);
 		is_all_there(t);
 		OK(database_begin(t->d, true, &t->err));
-		put(t, 5);
+		put(t, t->d, 5);
 		OK(database_begin_part(t->d, &t->err));
-		put(t, SPILLS + i);
+		put(t, t->d, SPILLS + i);
 		assert_int_equal(database_finish_part(t->d, -EINVAL, &t->err), -EINVAL);
-		put(t, 6);
+		put(t, t->d, 6);
 		OK(database_commit(t->d, &t->err));
 		t->rows += 11;
+		is_all_there(t);
+	}
+}
+
+/* … and its place in the log is the next one's. */
+static void what_is_undone_harms_nobody(void **state)
+{
+	struct test *t = *state;
+
+	for (int i = 0; i < 3; i++) {
+		OK(database_empty_log(t->d, &t->err));
+		OK(database_begin(t->d, true, &t->err));
+		put(t, t->d, SPILLS + i);
+		database_rollback(t->d);
+		commit_by(t, t->other, true, SPILLS + 50);
+		commit(t, true, 1);
+		is_all_there(t);
+	}
+}
+
+/* A page that left the cache before the end and changed again is written to the frame
+   that it has; then the checksums of all behind it are corrected. */
+static void a_frame_that_changes_is_whole(void **state)
+{
+	struct test *t = *state;
+
+	for (int durable = 0; durable <= 1; durable++) {
+		int64_t first;
+
+		OK(database_begin(t->d, durable, &t->err));
+		put(t, t->d, 1);
+		first = database_last_id(t->d);
+		put(t, t->d, SPILLS);
+		OK(sql_run(t->d, PUT_AGAIN, SQL_VALUES(sql_signed(first)), &t->err));
+		OK(database_commit(t->d, &t->err));
+		t->rows += 1 + SPILLS;
 		is_all_there(t);
 	}
 }
@@ -254,7 +297,7 @@ static void where_the_disk_ends_nothing_is_half(void **state)
 		commit(t, true, 1);
 		limit_files((rlim_t)log_size(t) / 2 + more);
 		OK(database_begin(t->d, true, &t->err));
-		put(t, 20);
+		put(t, t->d, 20);
 		code = database_commit(t->d, &t->err);
 		limit_files(RLIM_INFINITY);
 		database_rollback(t->d);
@@ -273,6 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_commit_is_whole),
 		TEST(what_is_undone_leaves_nothing),
+		TEST(what_is_undone_harms_nobody),
+		TEST(a_frame_that_changes_is_whole),
 		TEST(memory_that_went_back_is_taken_again),
 		TEST(a_commit_is_one_write),
 		TEST(the_log_grows_in_steps),
