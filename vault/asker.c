@@ -111,7 +111,8 @@ static void break_off(struct asker *a, const char *why, const struct message *m)
 {
 	log_error(NULL, "forbidden", "role=%s pid=%d message=%s: %s", role_name(a->role),
 		a->pid, m ? message_type_name(m->type) : "-", why);
-	if (a->role != ROLE_COMMAND)
+	/* the socket of an account's process was made by the scheduler */
+	if (a->role != ROLE_COMMAND && a->role != ROLE_ACCOUNT)
 		server_cast_out(a->server, a->pid);
 	asker_close(a);
 }

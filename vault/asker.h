@@ -28,6 +28,8 @@ const char *role_name(enum role r);
 /* Signatures of one under way: 13 ms of a CPU by RSA 2048. Until one is done the asker is
    asked for nothing more, so that none keeps the others waiting. */
 #define ASKER_SIGNINGS_MAX 32
+/* Verifiers that are made for one transfer's process, which asks for one and waits. */
+#define ASKER_LOANS_MAX 4
 /* Questions of one that are answered at once; then the others have their turn, though it
    never stops asking. */
 #define ASKER_TURN 16
@@ -113,8 +115,9 @@ struct job_order {
 };
 /* Copies the order. 0; -EBUSY: too much waits already; -ENOMEM. */
 int job_add(struct server *server, const struct job_order *order);
-/* CHECKs from that network (guess_network()) that are in the queue. */
-unsigned jobs_from(const struct server *server, uint64_t network);
+/* Whether the queue has as many CHECKs from that client's address, or from a network
+   around it, as it takes. */
+bool jobs_have_enough_from(const struct server *server, struct str client);
 
 /* ---- requests.c, for jobs.c ---- */
 

@@ -129,11 +129,15 @@ static uint64_t key_of(const struct guesses *g, enum scope scope, const struct g
 	return key ? key : 1;
 }
 
-uint64_t guess_network(const struct guesses *g, struct str client)
+_Static_assert(SCOPE_ADDRESS == 0 && SCOPE_WIDER == GUESS_NETWORKS - 1, "its scopes");
+
+void guess_networks(
+	const struct guesses *g, struct str client, uint64_t ret[static GUESS_NETWORKS])
 {
 	const struct guess a = { .client = client };
 
-	return key_of(g, SCOPE_ADDRESS, &a);
+	for (int scope = SCOPE_ADDRESS; scope <= SCOPE_WIDER; scope++)
+		ret[scope] = key_of(g, (enum scope)scope, &a);
 }
 
 /* ── the table ─────────────────────────────────────────────────────────────────────── */

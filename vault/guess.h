@@ -52,7 +52,10 @@ void guess_was_right(struct guesses *g, const struct guess *a, uint64_t now);
 bool guess_may_compare(struct guesses *g, int64_t account, uint64_t now);
 void guess_compared_in_vain(struct guesses *g, int64_t account, uint64_t now);
 
-/* The same for all attempts from one network. */
-uint64_t guess_network(const struct guesses *g, struct str client);
+/* Where an attempt comes from: the client's address, and the networks around it. Each
+   number is the same for all that come from there. */
+#define GUESS_NETWORKS 3
+void guess_networks(
+	const struct guesses *g, struct str client, uint64_t ret[static GUESS_NETWORKS]);
 
 #endif

@@ -15,7 +15,8 @@ struct job {
 	STAILQ_ENTRY(job) entry;
 	struct server *server;
 	struct arena arena;
-	struct job_order order; /* strings in arena */
+	struct job_order order;            /* strings in arena */
+	uint64_t networks[GUESS_NETWORKS]; /* CHECK */
 	struct buf made;
 	int result;
 };
@@ -148,20 +149,29 @@ static bool copy_order(struct job *job, const struct job_order *order)
 	return true;
 }
 
-unsigned jobs_from(const struct server *s, uint64_t network)
+/* A /48 holds 65,536 networks of the size that a subscriber has: it could fill the queue,
+   and all others would wait longer than they may. */
+bool jobs_have_enough_from(const struct server *s, struct str client)
 {
+	static const unsigned shares[GUESS_NETWORKS] = { 2, 8, 16 };
+	uint64_t networks[GUESS_NETWORKS];
+	unsigned n[GUESS_NETWORKS] = { 0 };
 	const struct job *job;
-	unsigned n = 0;
 
+	guess_networks(s->guesses, client, networks);
 	STAILQ_FOREACH(job, &s->jobs, entry)
-	n += job->order.kind == JOB_CHECK &&
-	     guess_network(s->guesses, job->order.client) == network;
-	return n;
+	for (int i = 0; i < GUESS_NETWORKS; i++)
+		n[i] += job->order.kind == JOB_CHECK && job->networks[i] == networks[i];
+	for (int i = 0; i < GUESS_NETWORKS; i++)
+		if (n[i] >= shares[i])
+			return true;
+	return false;
 }
 
 int job_add(struct server *s, const struct job_order *order)
 {
-	struct job *job = s->n_jobs < JOBS_MAX ? calloc(1, sizeof(*job)) : NULL;
+	unsigned most = order->kind == JOB_CHECK ? JOBS_MAX : JOBS_MAX - JOBS_KEPT;
+	struct job *job = s->n_jobs < most ? calloc(1, sizeof(*job)) : NULL;
 
 	if (!job)
 		return -EBUSY;
@@ -174,6 +184,8 @@ int job_add(struct server *s, const struct job_order *order)
 		free_job(job);
 		return -ENOMEM;
 	}
+	if (order->kind == JOB_CHECK)
+		guess_networks(s->guesses, order->client, job->networks);
 	order->asker->jobs++;
 	STAILQ_INSERT_TAIL(&s->jobs, job, entry);
 	start_next(s);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #define MAY(role) (1u << (role))
-#define JOBS_SHARE 2 /* of one network in the queue for scrypt */
 
 /* ── workers ───────────────────────────────────────────────────────────────────────── */
 
@@ -73,7 +72,7 @@ static bool judge_now(struct asker *a, const struct question *q, struct job_orde
 	order->verifiers = j.verifiers;
 	if (!j.needs_scrypt)
 		check_is_judged(a, order, j.verdict);
-	else if (jobs_from(s, guess_network(s->guesses, order->client)) >= JOBS_SHARE)
+	else if (jobs_have_enough_from(s, order->client))
 		return false;
 	else if (job_add(s, order) < 0)
 		return false;
@@ -141,7 +140,9 @@ static void on_check(struct asker *a, const struct message *m, int fd)
 	const struct ticket_bearer bearer = { .session = m->session };
 
 	(void)fd;
-	if (!check_now(a, m) && waiting_add(a->server, a, m) < 0)
+	/* no worker has a longer one; by the thousand they would be much memory */
+	if (message_length(m) > MESSAGE_SMALL_MAX ||
+		(!check_now(a, m) && waiting_add(a->server, a, m) < 0))
 		answer_verdict(a, &bearer, VERDICT_UNKNOWN);
 }
 
@@ -311,7 +312,7 @@ static void see_loan(struct asker *a, int64_t id, bool proves)
 		order.password = l->password;
 	if (!l)
 		error_set(&err, -EPERM, "that was not lent");
-	else if (job_add(a->server, &order) < 0)
+	else if (a->jobs >= ASKER_LOANS_MAX || job_add(a->server, &order) < 0)
 		error_set(&err, -EBUSY, "the vault is overloaded");
 	if (err.code)
 		asker_send_failed(a, &err);

@@ -39,7 +39,7 @@ struct listener {
 
 /* ── askers ────────────────────────────────────────────────────────────────────────── */
 
-bool server_is_outcast(const struct server *s, int pid)
+static bool is_outcast(const struct server *s, int pid)
 {
 	for (unsigned i = 0; i < s->n_outcasts && i < OUTCASTS_MAX; i++)
 		if (s->outcasts[i] == pid)
@@ -50,6 +50,32 @@ bool server_is_outcast(const struct server *s, int pid)
 void server_cast_out(struct server *s, int pid)
 {
 	s->outcasts[s->n_outcasts++ % OUTCASTS_MAX] = pid;
+}
+
+/* The scheduler has a connection for each order, and commands come as they like; 0: a
+   process that is not seen from here. */
+static bool has_too_many(const struct server *s, const struct asker *a)
+{
+	const struct asker *each;
+	unsigned n = 0;
+
+	if (a->role != ROLE_LOGIN || !a->pid)
+		return false;
+	LIST_FOREACH(each, &s->askers, all)
+	n += each->role == a->role && each->pid == a->pid;
+	return n > CONNECTIONS_MAX;
+}
+
+bool server_takes(struct server *s, const struct asker *a)
+{
+	if (is_outcast(s, a->pid))
+		return false;
+	if (!has_too_many(s, a))
+		return true;
+	log_error(NULL, "forbidden", "role=%s pid=%d: more than %d connections",
+		role_name(a->role), a->pid, CONNECTIONS_MAX);
+	server_cast_out(s, a->pid);
+	return false;
 }
 
 void server_asker_gone(struct server *s, struct asker *a)
@@ -70,7 +96,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 		if (!a)
 			fd_closep(&fd);
-		else if (server_is_outcast(l->server, a->pid))
+		else if (!server_takes(l->server, a))
 			asker_close(a);
 		else
 			request_greet(a);
@@ -230,6 +256,8 @@ static int set_up(struct server *s, const struct settings *settings, struct erro
 
 	if (r == 0)
 		r = vault_open(settings, false, &s->vault, err);
+	if (r == 0)
+		recall_clients(s);
 	if (r == 0)
 		r = users_share_registry(settings, &users, err);
 	if (r == 0)

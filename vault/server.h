@@ -6,8 +6,12 @@
 #include "vault/guess.h"
 #include "vault/tls.h"
 
-#define JOBS_MAX 256   /* of scrypt that wait */
+#define JOBS_MAX 384   /* of scrypt that wait */
+#define JOBS_KEPT 128  /* of them for logins: there may be 256 transfers */
 #define SIGNERS_MAX 16 /* threads */
+/* Connections of one worker at the same time: it needs one, and a new one while the end
+   of the old one is not read yet. */
+#define CONNECTIONS_MAX 16
 #define OUTCASTS_MAX                                                                     \
 	64 /* processes that broke the rules and get no connection any more */
 
@@ -42,9 +46,17 @@ int waiting_init(struct server *s);
 int waiting_add(struct server *s, struct asker *a, const struct message *m);
 void waiting_fini(struct server *s);
 
+/* Whether one that has just connected may stay: its process has not broken the rules, and
+   takes no descriptors from others. */
+bool server_takes(struct server *s, const struct asker *a);
+
+/* ---- recall.c ---- */
+/* From where accounts have logged in lately, as the registry has it: guesses from there
+   shut none of them out, also behind a restart. */
+void recall_clients(struct server *s);
+
 /* ---- server.c, for asker.c ---- */
 void server_asker_gone(struct server *s, struct asker *a);
-bool server_is_outcast(const struct server *s, int pid);
 void server_cast_out(struct server *s, int pid);
 
 #endif

@@ -509,6 +509,20 @@ int registry_each_client(struct registry *r, uint64_t ms, size_t most,
 	return n;
 }
 
+int registry_each_account_client(struct registry *r, uint64_t ms, size_t most,
+	registry_account_client_fn *each, void *context, struct error *err)
+{
+	CLEANUP(query_end) struct query row = { 0 };
+	uint64_t now = clock_wall_ms();
+	int n = query_begin(r->db, SQL_EACH_ACCOUNT_CLIENT,
+		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), &row,
+		err);
+
+	while (n == 0 && (n = query_next(&row, err)) == 1)
+		n = each(context, (int64_t)query_number(&row, 0), query_bytes(&row, 1));
+	return n;
+}
+
 int registry_uses_service(struct registry *r, int64_t id, struct str service,
 	bool *ret_uses, struct error *err)
 {

@@ -90,6 +90,11 @@ void registry_leave_checkpoints(struct registry *r)
 	database_checkpoint_at(r->db, LONG_LOG_PAGES);
 }
 
+void registry_drop_group(struct registry *r)
+{
+	database_rollback(r->db);
+}
+
 void registry_limit_new_accounts(struct registry *r, uint64_t an_hour)
 {
 	r->new_accounts_max = an_hour;

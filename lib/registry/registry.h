@@ -217,6 +217,8 @@ int registry_look(struct registry *r, const struct proven_login *login,
    which would keep them, costs a third of the rest. */
 int registry_begin_group(struct registry *r, struct error *err);
 int registry_end_group(struct registry *r, struct error *err);
+/* Nothing of it is written. */
+void registry_drop_group(struct registry *r);
 
 /* A login that was answered here: last_login_at, kept to the minute, and where it came
    from, to the hour. */
@@ -227,6 +229,11 @@ int registry_note_login(
 typedef int registry_client_fn(void *context, struct str address);
 int registry_each_client(struct registry *r, uint64_t ms, size_t most,
 	registry_client_fn *each, void *context, struct error *err);
+/* The same, with whose logins they were. */
+typedef int registry_account_client_fn(
+	void *context, int64_t account, struct str address);
+int registry_each_account_client(struct registry *r, uint64_t ms, size_t most,
+	registry_account_client_fn *each, void *context, struct error *err);
 
 /* Whether the account's owner was seen to log in by that service. */
 int registry_uses_service(struct registry *r, int64_t id, struct str service,

@@ -283,6 +283,10 @@ const char *const registry_statements[SQL_COUNT] = {
 	[SQL_EACH_CLIENT] = "SELECT address FROM (SELECT address, max(seen_at) AS at"
 			    "  FROM client WHERE seen_at >= ?1 GROUP BY address"
 			    "  ORDER BY at DESC LIMIT ?2) ORDER BY at",
+	[SQL_EACH_ACCOUNT_CLIENT] =
+		"SELECT account, address FROM (SELECT account, address, seen_at"
+		"  FROM client WHERE seen_at >= ?1 ORDER BY seen_at DESC LIMIT ?2)"
+		" ORDER BY seen_at",
 	[SQL_FORGET_CLIENTS] = "DELETE FROM client WHERE account = ?1 AND address NOT IN"
 			       " (SELECT address FROM client WHERE account = ?1"
 			       "  ORDER BY seen_at DESC LIMIT ?2)",

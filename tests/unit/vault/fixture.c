@@ -136,7 +136,7 @@ void write_row(struct test *t, const char *set, int64_t id)
 	assert_int_equal(system(command), 0); // NOLINT(cert-env33-c)
 }
 
-struct judgement ask(struct test *t, int64_t id, const char *password)
+struct judgement asked(struct test *t, int64_t id, const char *password)
 {
 	struct question q = { .account = id, .password = str_from(password) };
 	struct judgement j;
@@ -147,7 +147,7 @@ struct judgement ask(struct test *t, int64_t id, const char *password)
 
 void expect(struct test *t, int64_t id, const char *password, enum verdict verdict)
 {
-	struct judgement j = ask(t, id, password);
+	struct judgement j = asked(t, id, password);
 
 	assert_int_equal(j.verdict, verdict);
 	assert_false(j.needs_scrypt);

@@ -35,7 +35,7 @@ void arrive(struct test *t, int64_t id);
 void prove(struct test *t, int64_t id);
 int64_t move(struct test *t, const char *login, const char *password);
 void write_row(struct test *t, const char *set, int64_t id);
-struct judgement ask(struct test *t, int64_t id, const char *password);
+struct judgement asked(struct test *t, int64_t id, const char *password);
 void expect(struct test *t, int64_t id, const char *password, enum verdict verdict);
 
 #endif

@@ -25,7 +25,7 @@ static void test_sealed(void **state)
 	expect(t, bob, "", VERDICT_RIGHT);
 	expect(t, bob, "secret", VERDICT_WRONG);
 	expect(t, alice + bob, "secret", VERDICT_UNKNOWN);
-	assert_true(str_eq(ask(t, alice, "secret").name, STR_LIT("alice")));
+	assert_true(str_eq(asked(t, alice, "secret").name, STR_LIT("alice")));
 }
 
 /* While nobody writes to the registry nothing is opened for what was right a moment ago;
@@ -39,15 +39,15 @@ static void test_a_moment_ago(void **state)
 	expect(t, alice, "secret", VERDICT_RIGHT);
 	memset(&t->v.keys, 0, sizeof(keys)); /* now nothing can be opened */
 	expect(t, alice, "secret", VERDICT_RIGHT);
-	assert_true(str_eq(ask(t, alice, "secret").name, STR_LIT("alice")));
-	assert_int_not_equal(ask(t, alice, "secre").verdict, VERDICT_RIGHT);
-	assert_int_not_equal(ask(t, bob, "secret").verdict, VERDICT_RIGHT);
+	assert_true(str_eq(asked(t, alice, "secret").name, STR_LIT("alice")));
+	assert_int_not_equal(asked(t, alice, "secre").verdict, VERDICT_RIGHT);
+	assert_int_not_equal(asked(t, bob, "secret").verdict, VERDICT_RIGHT);
 	NO_ERROR(registry_set_fact(t->v.registry, STR_LIT("x"), STR_LIT("y"), &t->err));
-	assert_int_not_equal(ask(t, alice, "secret").verdict, VERDICT_RIGHT);
+	assert_int_not_equal(asked(t, alice, "secret").verdict, VERDICT_RIGHT);
 	t->v.keys = keys;
 	expect(t, alice, "secret", VERDICT_RIGHT);
 	write_row(t, "proven_at = 0", alice); /* another process */
-	assert_int_not_equal(ask(t, alice, "secret").verdict, VERDICT_RIGHT);
+	assert_int_not_equal(asked(t, alice, "secret").verdict, VERDICT_RIGHT);
 	expect(t, bob, "secret", VERDICT_RIGHT);
 	NO_ERROR(registry_set_disabled(t->v.registry, bob, true, &t->err));
 	expect(t, bob, "secret", VERDICT_WRONG);
@@ -79,9 +79,9 @@ static void test_rows_of_others(void **state)
 	int64_t alice = move(t, "alice", "secret"), mallory = move(t, "mallory", "known");
 
 	write_row(t, COPY("sealed"), alice);
-	assert_true(ask(t, alice, "secret").needs_scrypt); /* of alice's own verifier */
+	assert_true(asked(t, alice, "secret").needs_scrypt); /* of alice's own verifier */
 	assert_int_equal(
-		verifier_check_any(ask(t, alice, "known").verifiers, STR_LIT("known")),
+		verifier_check_any(asked(t, alice, "known").verifiers, STR_LIT("known")),
 		-EACCES);
 	write_row(t, COPY("verifier"), alice);
 	expect(t, alice, "known", VERDICT_UNKNOWN);
@@ -122,13 +122,13 @@ static void test_verifier(void **state)
 
 	expect(t, alice, "secret", VERDICT_RIGHT);
 	write_row(t, "sealed = NULL", alice);
-	j = ask(t, alice, "secret");
+	j = asked(t, alice, "secret");
 	assert_true(j.needs_scrypt);
 	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("secret")), 0);
 	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("Secret")), -EACCES);
 	judge_remember(&t->v, j.verifiers, STR_LIT("secret"));
 	expect(t, alice, "secret", VERDICT_RIGHT);
-	assert_true(ask(t, alice, "Secret").needs_scrypt);
+	assert_true(asked(t, alice, "Secret").needs_scrypt);
 }
 
 /* One more, which is there as a verifier only; with `only` it is the only one. */
@@ -150,12 +150,12 @@ static void test_local_password(void **state)
 	assert_int_equal(verifier_make(STR_LIT("new"), &made), 0);
 	NO_ERROR(keep_local(&t->v, alice, buf_view(&made), false, &t->err));
 	expect(t, alice, "secret", VERDICT_RIGHT);
-	j = ask(t, alice, "new");
+	j = asked(t, alice, "new");
 	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("new")), 0);
 	judge(&t->v, &q, &t->arena, &j);
 	assert_int_equal(j.verdict, VERDICT_NO_PASSWORD);
 	NO_ERROR(keep_local(&t->v, alice, buf_view(&made), true, &t->err));
-	j = ask(t, alice, "secret");
+	j = asked(t, alice, "secret");
 	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("secret")), -EACCES);
 	buf_fini(&made);
 }
@@ -252,7 +252,7 @@ static void test_rename(void **state)
 	NO_ERROR(keep_local(&t->v, alice, buf_view(&made), false, &t->err));
 	NO_ERROR(name_it(t, alice, "alice", "anna"));
 	expect(t, alice, "secret", VERDICT_RIGHT);
-	j = ask(t, alice, "new");
+	j = asked(t, alice, "new");
 	assert_true(str_eq(j.name, STR_LIT("anna")));
 	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("new")), 0);
 	assert_int_equal(verifier_check_any(j.verifiers, STR_LIT("app")), -EACCES);
@@ -288,8 +288,8 @@ static void test_rename_while_lent(void **state)
 	NO_ERROR(keep_proven(&t->v, &loans[0], &t->err));
 	expect(t, alice, "secret", VERDICT_RIGHT);
 	write_row(t, "sealed = NULL", alice);
-	assert_int_equal(
-		verifier_check_any(ask(t, alice, "secret").verifiers, STR_LIT("secret")),
+	assert_int_equal(verifier_check_any(
+				 asked(t, alice, "secret").verifiers, STR_LIT("secret")),
 		0);
 	buf_fini(&loans[0].verifier);
 }
@@ -362,7 +362,7 @@ static void test_upgrade(void **state)
 	NO_ERROR(registry_set_fact(
 		t->v.registry, STR_LIT("key-check"), buf_view(&old), &t->err));
 	reopen(t);
-	assert_true(ask(t, alice, "secret").needs_scrypt);
+	assert_true(asked(t, alice, "secret").needs_scrypt);
 	/* once */
 	write_row(t, "verifier = substr(verifier, instr(verifier, 'scrypt'))", alice);
 	reopen(t);

@@ -210,6 +210,57 @@ static void test_group(void **state)
 	late_logins_fini(&late);
 }
 
+/* As a full disk ends a transaction: in the middle, and whoever goes on is in none. */
+static void test_end_in_the_middle(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct late_logins late;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db,
+			"CREATE TRIGGER full BEFORE INSERT ON password WHEN (SELECT"
+			" name FROM account WHERE id = NEW.account) = 'user20'"
+			" BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	late_logins_init(&late);
+	told = due = groups = 0;
+	add_hundred(&late, false);
+	late_logins_retry(&late, &ops, t);
+	assert_int_equal(late.n, 0);
+	assert_int_equal(told, 98);
+	assert_int_equal(due, 49);
+	assert_int_equal(
+		registry_route(t->r, STR_LIT("user20"), &route, &t->err), -ENOENT);
+	NO_ERROR(registry_route(t->r, STR_LIT("user19"), &route, &t->err));
+	NO_ERROR(registry_route(t->r, STR_LIT("user49"), &route, &t->err));
+	late_logins_fini(&late);
+}
+
+/* Each one of a group counts for those behind it. */
+static void test_too_many_in_a_group(void **state)
+{
+	struct test *t = *state;
+	struct account_route route;
+	struct late_logins late;
+
+	registry_limit_new_accounts(t->r, 7);
+	late_logins_init(&late);
+	told = due = 0;
+	add_hundred(&late, false);
+	late_logins_retry(&late, &ops, t);
+	assert_int_equal(told, 100);
+	assert_int_equal(due, 7);
+	NO_ERROR(registry_route(t->r, STR_LIT("user6"), &route, &t->err));
+	assert_int_equal(
+		registry_route(t->r, STR_LIT("user7"), &route, &t->err), -ENOENT);
+	late_logins_fini(&late);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +270,10 @@ int main(void)
 			test_others, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_group, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_end_in_the_middle, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_too_many_in_a_group, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
