@@ -142,7 +142,6 @@ static int import(struct vault *v, const struct master_order *o, enum import_out
 int keep_import_master(struct vault *v, const struct master_order *o,
 	enum import_outcome *ret, struct error *err)
 {
-	struct error ignored;
 	int r;
 
 	if (!o->login.len || o->login.len > REGISTRY_NAME_MAX || !o->password.len)
@@ -152,7 +151,7 @@ int keep_import_master(struct vault *v, const struct master_order *o,
 		return r;
 	r = import(v, o, ret, err);
 	if (r < 0) {
-		(void)registry_end_group(v->registry, &ignored);
+		registry_drop_group(v->registry);
 		return r;
 	}
 	return registry_end_group(v->registry, err);

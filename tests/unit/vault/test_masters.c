@@ -116,11 +116,36 @@ static void test_master_is_bound(void **state)
 	assert_int_equal(lend(t, carol.id, &l), -ENOENT);
 }
 
+/* One that cannot be written leaves nothing behind, no account without a password. */
+static void test_half_an_import(void **state)
+{
+	const struct master_order order = {
+		.user = STR("carol"), .login = STR("ferry"), .password = STR("obol")
+	};
+	struct test *t = *state;
+	enum import_outcome outcome;
+	struct account a;
+
+	capture(t, "alice", "secret");
+	write_row(t,
+		"seen_at = 0 WHERE 0; CREATE TRIGGER full BEFORE INSERT ON master BEGIN"
+		" SELECT RAISE(ABORT, 'full'); END; UPDATE password SET seen_at = 0",
+		0);
+	assert_true(keep_import_master(&t->v, &order, &outcome, &t->err) < 0);
+	assert_int_equal(registry_find(t->v.registry, order.user, &t->arena, &a, &t->err),
+		-ENOENT);
+	write_row(t,
+		"seen_at = 0 WHERE 0; DROP TRIGGER full; UPDATE password SET seen_at = 0",
+		0);
+	assert_int_equal(bring(t, "carol", "ferry", "obol"), IMPORT_NEW);
+}
+
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { ROW(test_master_opens_nothing),
-		ROW(test_master_after_a_refusal), ROW(test_master_is_bound) };
+		ROW(test_master_after_a_refusal), ROW(test_master_is_bound),
+		ROW(test_half_an_import) };
 #undef ROW
 
 	return cmocka_run_group_tests_name("masters", tests, NULL, NULL);
