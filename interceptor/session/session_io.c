@@ -280,7 +280,7 @@ void session_leave(struct session *s)
 /* The client was told the end; what it still says goes nowhere. */
 static void discard(struct session *s)
 {
-	ssize_t n = stream_read(s->client, s->host->relay.scratch, RELAY_SCRATCH);
+	ssize_t n = stream_read(s->client, s->host->relay.scratch, STREAM_BULK);
 
 	if (n <= 0 && n != -EAGAIN)
 		session_close(s, "closed");

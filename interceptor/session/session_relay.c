@@ -39,7 +39,7 @@ static void drain(struct session *s, int events, int error)
 	if (!error && !(events & UV_READABLE))
 		return;
 	do {
-		n = stream_read(s->source, s->host->relay.scratch, RELAY_SCRATCH);
+		n = stream_read(s->source, s->host->relay.scratch, STREAM_BULK);
 	} while (n > 0);
 	if (n != -EAGAIN)
 		session_close(s, "drained");

@@ -22,7 +22,7 @@ enum pump {
 int relay_shared_init(struct relay_shared *shared)
 {
 	pipes_init(&shared->pipes);
-	shared->scratch = malloc(RELAY_SCRATCH);
+	shared->scratch = malloc(STREAM_BULK);
 	return shared->scratch ? 0 : -ENOMEM;
 }
 
@@ -177,7 +177,7 @@ static ssize_t write_on(const struct relay_way *w, struct str bytes, bool is_ful
 
 static enum pump copy_once(struct relay_way *w, struct relay_shared *shared, uint64_t now)
 {
-	size_t size = w->bulky ? RELAY_SCRATCH : RELAY_READ;
+	size_t size = w->bulky ? STREAM_BULK : RELAY_READ;
 	ssize_t n = stream_read(w->from, shared->scratch, size), written;
 
 	if (n < 0)

@@ -9,7 +9,7 @@
  *                                            streams can
  *
  * A direction reads only when all it read before is written: that is the back-pressure,
- * and it bounds the memory: RELAY_READ for one whose reader is slow, RELAY_SCRATCH at the
+ * and it bounds the memory: RELAY_READ for one whose reader is slow, STREAM_BULK at the
  * moment when it becomes slow. An idle direction holds no pipe and no buffer. End of file
  * travels on as a half-close; the relay is over when both directions are.
  */
@@ -20,15 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One read of bulk. With what TLS adds to it (four records) still less than the 64 KiB
-   that Linux sends at once: what is over would be a small packet of its own. */
-#define RELAY_SCRATCH 64512
-#define RELAY_READ 16384 /* one read else: what is left over of it is kept */
+#define RELAY_READ 16384 /* one read, but of bulk: what is left over of it is kept */
 
 /* One for each loop. */
 struct relay_shared {
 	struct pipes pipes;
-	char *scratch;
+	char *scratch; /* [STREAM_BULK] */
 };
 
 enum way_state {

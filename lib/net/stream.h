@@ -21,12 +21,12 @@
  *
  * How TLS fits in (tls/stream_tls.h: a row of its own over a plain stream):
  *   - read() and write() drive the handshake until it is over and answer -EAGAIN so long.
- *     connected() is -EINPROGRESS until then.
+ *     connected() is -EINPROGRESS until then, and the owner is not called (is_opening).
  *   - wants() says what OpenSSL waits for: SSL_ERROR_WANT_WRITE inside a read() makes a
  *     wanted UV_READABLE wait for UV_WRITABLE of the socket, and the other way round.
  *   - The private key is in another process. While that one signs, wants() answers 0, so
- *     that nothing is called; its answer calls stream_wake(), and the owner is called for
- *     all that it wants. Neither the loop nor the owner waits.
+ *     that nothing is called; its answer calls stream_wake(), and the handshake goes on.
+ *     Neither the loop nor the owner waits.
  *   - pending(): one record holds up to 16 KiB, and its rest lies with OpenSSL, not in
  *     the socket.
  *   - shutdown(SHUT_WR) sends close_notify, and keeps it back when the socket is full.
@@ -123,6 +123,11 @@ int stream_plain_open_with(struct stream *s, struct str bytes);
 void stream_set_owner(struct stream *s, stream_ready_fn *ready, void *context);
 /* Costs nothing when it is wanted already. s NULL is fine. */
 void stream_want(struct stream *s, int events);
+
+/* Bulk that is read or written at once. With what TLS adds to it (four records) still
+   less than the 64 KiB that Linux sends at once: what is over would be a small packet of
+   its own. */
+#define STREAM_BULK 64512
 
 ssize_t stream_read(struct stream *s, void *space, size_t size);
 ssize_t stream_write(struct stream *s, struct str bytes, bool more);

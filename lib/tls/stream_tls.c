@@ -14,8 +14,7 @@
 #define RECORD 16384     /* bytes in a record, at the most */
 #define RECORD_EXTRA 261 /* its header, and what a cipher may add (RFC 5246, 6.2.3) */
 #define BATCH (4 * (RECORD + RECORD_EXTRA)) /* what goes to or comes from below at once */
-#define BATCH_BYTES 64512 /* written at once: as RELAY_SCRATCH of net/relay.h */
-#define OUT_MAX 262144    /* a flight of the handshake with long chains */
+#define OUT_MAX 262144 /* a flight of the handshake with long chains */
 #define ERROR_MAX 128
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_BROKEN };
@@ -335,7 +334,7 @@ static void keep_buffers(struct stream_tls *t, bool keep)
 static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 {
 	struct stream_tls *t = tls_of(s);
-	struct str rest = str_take(bytes, BATCH_BYTES), piece;
+	struct str rest = str_take(bytes, STREAM_BULK), piece;
 	int ok = 1, r = shake(t);
 
 	(void)more;
@@ -484,9 +483,10 @@ int stream_tls_offload(struct stream **s)
 	struct stream *over;
 	int r;
 
-	if ((*s)->ops == &tls_ops)
-		flush(t);
-	if ((*s)->ops != &tls_ops || !can_leave(t))
+	if ((*s)->ops != &tls_ops)
+		return -EOPNOTSUPP;
+	flush(t);
+	if (!can_leave(t))
 		return -EOPNOTSUPP;
 	r = tls_traffic_keys(t->ssl, &keys);
 	if (r == 0)

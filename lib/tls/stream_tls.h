@@ -9,7 +9,7 @@
  *   stream_tls ── OpenSSL ── BIO ── below   a write never has to be said again
  *
  * An owner that reads or writes more than a record at once (bulk) gets up to four with
- * one call of the stream below. What it did not read of them is kept as it came, in `in`.
+ * one call of the stream below. What it did not read of them stays with OpenSSL.
  *
  * The handshake goes on by itself while the stream is in a loop; until it is over
  * stream_connected() is -EINPROGRESS and reads and writes are -EAGAIN. It may wait for a
