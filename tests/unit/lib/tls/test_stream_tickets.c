@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#define BULK 200000
+
 struct pair {
 	SSL_CTX *server_ctx, *client_ctx;
 	struct stream *server, *client;
@@ -130,10 +132,48 @@ static void test_tickets_with_first_words(void **state)
 	}
 }
 
+/* They go before several records, of which the socket takes a part at a time. */
+static void test_tickets_before_bulk(void **state)
+{
+	static char said[BULK], heard[BULK];
+	size_t sent = 0, got = 0;
+	const int small = 1;
+	struct pair p;
+
+	(void)state;
+	for (size_t i = 0; i < BULK; i++)
+		said[i] = (char)(i % 251);
+	begin(&p);
+	assert_int_equal(setsockopt(p.server->below->fd, SOL_SOCKET, SO_SNDBUF, &small,
+				 sizeof(small)),
+		0);
+	for (int i = 0; i < BULK && got < BULK; i++) {
+		ssize_t n = sent == BULK
+		                    ? -EAGAIN
+		                    : stream_write(p.server,
+					      str_of(said + sent, BULK - sent), false);
+
+		assert_true(n > 0 || n == -EAGAIN);
+		if (i == 0)
+			assert_true(stream_holds_back(p.server));
+		sent += n > 0 ? (size_t)n : 0;
+		n = stream_read(p.client, heard + got, BULK - got);
+		assert_true(n > 0 || n == -EAGAIN);
+		got += n > 0 ? (size_t)n : 0;
+		assert_int_equal(
+			stream_connected(p.server), 0); /* what is held back goes */
+	}
+	assert_int_equal(got, BULK);
+	assert_memory_equal(heard, said, BULK);
+	assert_int_equal(tickets, 2);
+	end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tickets_with_first_words),
+		cmocka_unit_test(test_tickets_before_bulk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
