@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-#define SENTENCE_MAX 640
+#define SENTENCE_MAX (ERROR_TEXT_MAX + 512) /* what failed, and what helps */
 
 struct finding_leg {
 	const struct settings *settings;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#define SENTENCE_MAX 1024
+#define SENTENCE_MAX 2048 /* two names (REGISTRY_NAME_MAX), and what helps */
 
 #define ROW(field) offsetof(struct unseen, field)
 #define ALL (IN_JSON | IN_TABLE)
