@@ -39,10 +39,23 @@ void append_free(struct append *a)
 	free(a);
 }
 
+/* What is replaced makes room first: that is looked at when it is done. */
+void append_check_quota(struct imap *s, struct append *a, uint64_t size)
+{
+	struct error err = { 0 };
+
+	if (a->replace || a->refused)
+		return;
+	if (quota_check(s->serve->store, &s->serve->quota, a->bytes + size, a->count,
+		    &err) < 0)
+		append_refuse_error(a, &err);
+}
+
 void append_begin_body(struct imap *s, struct append *a, struct append_message *m)
 {
 	struct error err = { 0 };
 
+	a->bytes += m->size;
 	m->in_memory =
 		m->size <= STORE_INLINE_MAX && a->in_memory + m->size <= INLINE_TOTAL_MAX;
 	if (m->in_memory) {
@@ -142,6 +155,8 @@ static int keep_spooled(struct imap *s, struct append *a, struct error *err)
 	m->size = body.bytes.len;
 	if (code == 0 && !m->size)
 		append_refuse(a, "[CANNOT] A message of no bytes.");
+	if (code == 0)
+		append_check_quota(s, a, m->size);
 	if (code == 0 && !a->refused)
 		append_begin_body(s, a, m);
 	if (code == 0 && !a->refused)

@@ -45,7 +45,9 @@ struct append {
 	struct str url;
 	struct spool spool; /* of the current one */
 	size_t count, in_memory;
-	uint64_t left; /* of the literal, still to come */
+	uint64_t bytes;  /* of those that are begun */
+	uint64_t looked; /* bytes of messages that URLs name */
+	uint64_t left;   /* of the literal, still to come */
 	bool refused;
 	struct error refusal; /* code 0: the text is the answer */
 	uint32_t uid;         /* of the first one */
@@ -60,6 +62,8 @@ void append_free(struct append *a);
 void append_refuse(struct append *a, const char *answer);
 void append_refuse_error(struct append *a, const struct error *err);
 
+/* Those of one command have to fit together, each before it is written. */
+void append_check_quota(struct imap *s, struct append *a, uint64_t size);
 /* Of a message whose size is known. */
 void append_begin_body(struct imap *s, struct append *a, struct append_message *m);
 void append_take(struct imap *s, struct append *a, struct str bytes);

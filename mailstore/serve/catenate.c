@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#define LOOKED_MAX 16 /* times the longest message: each URL's is taken apart */
+
 static void refuse_url(struct append *a, struct str url)
 {
 	if (!a->refused)
@@ -90,11 +92,14 @@ void append_take_url(struct imap *s, struct append *a, struct str text)
 	buf_init(&space, 0);
 	fetch_message_init(&m, &view, url.uid);
 	code = fetch_message_body(&m, FETCH_WHOLE, NULL);
-	if (code == 0)
+	a->looked += m.body.bytes.len;
+	if (code == 0 && a->looked / LOOKED_MAX > s->serve->message_bytes)
+		append_refuse(a, "[LIMIT] Too many parts of long messages.");
+	else if (code == 0)
 		code = fetch_section(&m, item, &space, &bytes);
-	if (code < 0 || !bytes.ptr)
+	if (code < 0 || (!bytes.ptr && !a->refused))
 		refuse_url(a, text);
-	else
+	else if (!a->refused)
 		append_take(s, a, bytes);
 	fetch_message_fini(&m);
 	buf_fini(&space);

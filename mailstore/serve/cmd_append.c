@@ -105,15 +105,6 @@ static bool new_message(struct imap *s, struct imap_cursor *c)
 	return true;
 }
 
-/* Before it comes; what is replaced makes room first. */
-static void refuse_over_quota(struct imap *s, struct append *a, uint64_t size)
-{
-	struct error err = { 0 };
-
-	if (quota_check(s->serve->store, &s->serve->quota, size, 1, &err) < 0)
-		append_refuse_error(a, &err);
-}
-
 static void begin_single(struct imap *s, struct append *a, uint64_t size, bool binary)
 {
 	struct append_message *m = a->current;
@@ -124,8 +115,8 @@ static void begin_single(struct imap *s, struct append *a, uint64_t size, bool b
 		append_refuse(a, "[CANNOT] A message of no bytes.");
 	else if (size > s->serve->message_bytes)
 		append_refuse(a, "[TOOBIG] Message is too large.");
-	else if (!a->replace)
-		refuse_over_quota(s, a, size);
+	else /* before it comes */
+		append_check_quota(s, a, size);
 	if (!a->refused && !binary)
 		append_begin_body(s, a, m);
 }

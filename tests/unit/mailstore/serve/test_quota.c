@@ -80,6 +80,24 @@ static void several_count_together(void **state)
 	says(m, "APPEND Sent {4+}\r\na\r\n\r {4+}\r\nb\r\n\r", "t OK [APPENDUID");
 }
 
+/* Each before it is written: what does not fit together must not fill the disk first. */
+static void several_count_before_they_come(void **state)
+{
+	struct memory_server *m = *state;
+	char text[6000];
+
+	m->serve.quota.bytes = 4096; /* some 1000 are used */
+	(void)snprintf(text, sizeof(text), "APPEND Sent {1900+}\r\n%01900d {1900}", 1);
+	says(m, text, OVER);
+	(void)snprintf(text, sizeof(text),
+		"APPEND Sent CATENATE (TEXT {1900+}\r\n%01900d) "
+		"CATENATE (TEXT {1900+}\r\n%01900d) {9}",
+		1, 2);
+	says(m, text, OVER);
+	(void)snprintf(text, sizeof(text), "APPEND Sent {1900+}\r\n%01900d", 1);
+	says(m, text, "t OK [APPENDUID");
+}
+
 static void of_bytes(void **state)
 {
 	struct memory_server *m = *state;
@@ -304,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(holds_back),
 		TEST(several_count_together),
+		TEST(several_count_before_they_come),
 		TEST(of_bytes),
 		TEST(its_own),
 		TEST(warns_once),
