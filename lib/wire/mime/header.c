@@ -50,17 +50,37 @@ bool mime_next_field(struct str *header, struct mime_field *ret)
 	return true;
 }
 
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Fields that begin otherwise are not taken apart: anybody can send millions of them. */
+static void skip_others(struct str *header, struct str name)
+{
+	while (header->len && is_alnum(header->ptr[0]) && !str_istarts(*header, name))
+		*header = str_skip(*header, field_length(*header, mime_line(*header)));
+}
+
+static bool next_named(struct str *header, struct str name, struct mime_field *ret)
+{
+	for (;;) {
+		skip_others(header, name);
+		if (!mime_next_field(header, ret))
+			return false;
+		if (str_ieq(ret->name, name))
+			return true;
+	}
+}
+
 bool mime_find_field(struct str header, struct str name, struct mime_field *ret)
 {
 	struct mime_field field;
+	bool found = next_named(&header, name, &field);
 
-	while (mime_next_field(&header, &field)) {
-		if (str_ieq(field.name, name)) {
-			*ret = field;
-			return true;
-		}
-	}
-	return false;
+	if (found)
+		*ret = field;
+	return found;
 }
 
 bool mime_find_last_field(struct str header, struct str name, struct mime_field *ret)
@@ -68,11 +88,10 @@ bool mime_find_last_field(struct str header, struct str name, struct mime_field 
 	struct mime_field field;
 	bool found = false;
 
-	while (mime_next_field(&header, &field)) {
-		if (str_ieq(field.name, name) && (!found || str_trim(field.value).len)) {
+	while (next_named(&header, name, &field)) {
+		if (!found || str_trim(field.value).len)
 			*ret = field;
-			found = true;
-		}
+		found = true;
 	}
 	return found;
 }

@@ -17,26 +17,24 @@
 
 /* In pieces: anybody can send a field of many MiB, whose letters fold to ten times as
    much. */
-static int read_field(
-	const struct mime_field *field, bool with_name, struct mime_listener *l)
+static int read_field(const struct mime_field *field, bool with_name,
+	struct mime_listener *l, struct buf *text)
 {
 	struct mime_words words = { .rest = str_trim(field->value) };
-	struct buf text;
 	int r = 0;
 
-	buf_init(&text, 0);
 	l->pause(l);
 	if (with_name)
-		r = buf_printf(
-			&text, "%.*s: ", STR_ARG(str_take(field->name, NAME_LOOK)));
+		r = buf_append(text, str_take(field->name, NAME_LOOK));
+	if (with_name && r == 0)
+		r = buf_append(text, STR_LIT(": "));
 	do {
 		if (r == 0)
-			r = mime_words_next(&words, &text);
+			r = mime_words_next(&words, text);
 		if (r == 0)
-			r = l->hear(l, buf_view(&text));
-		buf_clear(&text);
+			r = l->hear(l, buf_view(text));
+		buf_clear(text);
 	} while (r == 0 && !l->done && words.rest.len);
-	buf_fini(&text);
 	return r;
 }
 
@@ -84,14 +82,17 @@ static bool has_addresses(struct str name)
 static int read_fields(struct str header, struct str name, struct mime_listener *l)
 {
 	struct mime_field field;
+	struct buf text;
 	int r = 0;
 
+	buf_init(&text, 0);
 	while (r == 0 && !l->done && mime_next_field(&header, &field))
 		if (!name.len || str_ieq(field.name, name)) {
-			r = read_field(&field, !name.len, l);
+			r = read_field(&field, !name.len, l, &text);
 			if (r == 0 && !l->done && name.len && has_addresses(name))
 				r = read_addresses(&field, l);
 		}
+	buf_fini(&text);
 	return r;
 }
 
@@ -222,13 +223,16 @@ int mime_search_message(
 static int read_named_fields(struct str header, struct mime_listener *l)
 {
 	struct mime_field field;
+	struct buf text;
 	int r = 0;
 
+	buf_init(&text, 0);
 	while (r == 0 && !l->done && mime_next_field(&header, &field)) {
-		r = read_field(&field, false, l);
+		r = read_field(&field, false, l, &text);
 		if (r == 0 && has_addresses(field.name))
 			r = read_addresses(&field, l);
 	}
+	buf_fini(&text);
 	return r;
 }
 

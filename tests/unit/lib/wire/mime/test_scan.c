@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Parts and their byte ranges, from well-formed mail to rubbish. */
+#include "wire/mime/header.h"
 #include "wire/mime/scan.h"
 
 #include "lib/wire/wire_test.h"
@@ -150,11 +151,49 @@ static void test_limits(void **state)
 	buf_fini(&many);
 }
 
+/* The same as if every field were taken apart. */
+static void test_finding_fields(void **state)
+{
+	static const char letters[] = "aAbB: \t\r\n\n-";
+	const struct str names[] = { STR("a"), STR("ab"), STR("a-b"), STR("") };
+	unsigned seed = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		struct str name = names[i % 4], all, rest;
+		struct mime_field field, first = { 0 }, last = { 0 }, found;
+		char text[40];
+
+		for (size_t k = 0; k < sizeof(text); k++) {
+			seed = seed * 1103515245 + 12345;
+			text[k] = letters[(seed >> 16) % (sizeof(letters) - 1)];
+		}
+		rest = all = str_of(text, sizeof(text));
+		while (mime_next_field(&rest, &field)) {
+			if (!str_ieq(field.name, name))
+				continue;
+			if (!first.all.ptr)
+				first = last = field;
+			else if (str_trim(field.value).len)
+				last = field;
+		}
+		assert_int_equal(
+			mime_find_field(all, name, &found), first.all.ptr != NULL);
+		if (first.all.ptr)
+			assert_ptr_equal(found.all.ptr, first.all.ptr);
+		assert_int_equal(
+			mime_find_last_field(all, name, &found), first.all.ptr != NULL);
+		if (first.all.ptr)
+			assert_ptr_equal(found.all.ptr, last.all.ptr);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_finding_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
