@@ -16,7 +16,8 @@
 #define SEEN_BATCH                                                                       \
 	64 /* messages that get \Seen with one commit: few are marked before             \
 	      their client has them, and bulk reading does not wait for disks */
-#define STEP_MESSAGES 200 /* then other sessions have their turn */
+#define STEP_MESSAGES 200           /* then other sessions have their turn */
+#define LONG_BODY ((size_t)8 << 20) /* also after each item of one that is so long */
 
 struct fetching {
 	struct imap_fetch_item *items;
@@ -25,6 +26,7 @@ struct fetching {
 	struct view_walk walk;
 	struct imap_fetch_modifiers modifiers;
 	uint32_t skip, left; /* of PARTIAL: messages to pass over, then to answer */
+	bool rests;          /* others have their turn before the next item */
 	bool in_message;     /* its "* n FETCH (" is written */
 	uint32_t index;
 	const struct imap_fetch_item *item; /* the next one of it */
@@ -189,9 +191,11 @@ static int put_items(struct imap *s, struct fetching *f, struct fetch_message *m
 	unsigned pieces = out->count;
 	int r = 0;
 
-	while (f->item && r == 0 && out->count == pieces && !output_is_full(out)) {
+	while (f->item && r == 0 && out->count == pieces && !output_is_full(out) &&
+		!f->rests) {
 		r = put_item(s, f, m, f->item);
 		f->item = f->item->next;
+		f->rests = f->item && m->body.bytes.len > LONG_BODY;
 	}
 	if (r < 0 || f->item)
 		return r;
@@ -338,7 +342,10 @@ static bool take_messages(struct imap *s, struct fetching *f)
 		n++) {
 		if (!f->in_message && !next_message(s, f))
 			return false;
+		f->rests = false;
 		run_message(s, f);
+		if (f->rests)
+			break;
 	}
 	return true;
 }

@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PATTERNS_MAX 64 /* in one LIST; clients send up to a handful */
+#define PATTERNS_MAX 64    /* in one LIST; clients send up to a handful */
+#define STEP_BYTES 4000000 /* patterns times names: some milliseconds */
+#define STEP_NAMES 1000
 
 enum list_option { /* bits: of selection, and of what to return */
 	LIST_SUBSCRIBED = 1 << 0,
@@ -50,8 +52,12 @@ struct listing {
 	struct str patterns[PATTERNS_MAX];
 	size_t n_patterns;
 	struct names names;
-	int result;
+	unsigned char *found; /* enum match of each name, as far as it was compared */
+	size_t compared, next;
+	uint64_t pattern_bytes;
 };
+
+enum match { NO_MATCH, MATCH, MATCH_AS_LEVEL /* a pattern that ends with "%" */ };
 
 /* ── arguments ─────────────────────────────────────────────────────────────────────── */
 
@@ -108,6 +114,7 @@ static bool add_pattern(struct listing *l, struct imap_cursor *c)
 	if (joined.ptr && !imap_name_from_client(l->s, &joined))
 		return false;
 	l->patterns[l->n_patterns++] = pattern.len ? joined : STR_LIT("");
+	l->pattern_bytes += joined.len + 1;
 	return joined.ptr != NULL;
 }
 
@@ -145,21 +152,33 @@ static bool parse_list(struct listing *l, struct imap_cursor *c)
 
 /* ── selection ─────────────────────────────────────────────────────────────────────── */
 
-static bool matches(const struct listing *l, const struct node *node, bool *ret_level)
+static enum match match(const struct listing *l, const struct node *node)
 {
-	bool found = false;
+	enum match found = NO_MATCH;
 
-	*ret_level = false;
-	for (size_t i = 0; i < l->n_patterns; i++) {
+	for (size_t i = 0; i < l->n_patterns && found != MATCH_AS_LEVEL; i++) {
 		struct str pattern = l->patterns[i];
 
 		if (!imap_pattern_match(pattern, node->name, node->separator))
 			continue;
-		found = true;
-		if (pattern.len && pattern.ptr[pattern.len - 1] == '%')
-			*ret_level = true;
+		found = pattern.len && pattern.ptr[pattern.len - 1] == '%'
+		                ? MATCH_AS_LEVEL
+		                : MATCH;
 	}
 	return found;
+}
+
+/* Some of the names. */
+static void compare_names(struct listing *l)
+{
+	uint64_t cost = 0;
+
+	while (l->compared < l->names.count && cost < STEP_BYTES) {
+		const struct node *node = &l->names.nodes[l->compared];
+
+		l->found[l->compared++] = (unsigned char)match(l, node);
+		cost += l->pattern_bytes * (node->name.len + 1);
+	}
 }
 
 static bool is_chosen(const struct listing *l, const struct node *node)
@@ -176,12 +195,9 @@ static bool is_chosen(const struct listing *l, const struct node *node)
    RECURSIVEMATCH, and what LSUB shows for "%". */
 static bool has_chosen_below(const struct listing *l, size_t index)
 {
-	bool level;
-
 	for (size_t i = names_first_below(&l->names, index);
 		i < l->names.count && names_is_below(&l->names, index, i); i++)
-		if (is_chosen(l, &l->names.nodes[i]) &&
-			!matches(l, &l->names.nodes[i], &level))
+		if (is_chosen(l, &l->names.nodes[i]) && l->found[i] == NO_MATCH)
 			return true;
 	return false;
 }
@@ -191,9 +207,9 @@ enum shown { NOT_SHOWN, SHOWN, SHOWN_AS_LEVEL };
 static enum shown shown(const struct listing *l, size_t index)
 {
 	const struct node *node = &l->names.nodes[index];
-	bool level;
+	bool level = l->found[index] == MATCH_AS_LEVEL;
 
-	if (!matches(l, node, &level))
+	if (l->found[index] == NO_MATCH)
 		return NOT_SHOWN;
 	if (is_chosen(l, node) && (l->lsub || l->select || node->mailbox))
 		return SHOWN;
@@ -354,19 +370,58 @@ static int put_root(const struct listing *l)
 	return r < 0 ? r : buf_append_c(imap_out(l->s), "\"\"\r\n");
 }
 
-static int put_all(const struct listing *l)
+static int put_name(const struct listing *l, size_t index)
 {
-	int r = 0;
+	enum shown how = shown(l, index);
+	int r = how == NOT_SHOWN ? 0 : put_line(l, index, how);
 
-	for (size_t i = 0; i < l->names.count && r == 0; i++) {
-		enum shown how = shown(l, i);
+	return r < 0 || how != SHOWN ? r : put_returned(l, &l->names.nodes[index]);
+}
 
-		if (how != NOT_SHOWN)
-			r = put_line(l, i, how);
-		if (r == 0 && how == SHOWN)
-			r = put_returned(l, &l->names.nodes[i]);
+static void finish(struct listing *l)
+{
+	static const char *const nouns[] = {
+		[LIST] = "List", [LSUB] = "Lsub", [XLIST] = "Xlist"
+	};
+
+	imap_done(l->s, IMAP_OK, "%s completed.", nouns[l->verb]);
+}
+
+/* The names are of one moment, and told as the client takes them. */
+static enum service_need step(struct imap *s)
+{
+	struct listing *l = s->job.data;
+
+	if (output_is_full(&s->session->out))
+		return SERVICE_OUTPUT;
+	if (l->compared < l->names.count) {
+		compare_names(l);
+		return SERVICE_AGAIN;
 	}
-	return r;
+	for (size_t n = 0;
+		n < STEP_NAMES && l->next < l->names.count &&
+		!output_is_full(&s->session->out) && s->phase == IMAP_PHASE_JOB;
+		n++)
+		imap_wrote(s, put_name(l, l->next++));
+	if (s->phase == IMAP_PHASE_JOB && l->next == l->names.count)
+		finish(l);
+	return SERVICE_AGAIN;
+}
+
+static void begin(struct imap *s, struct listing *l)
+{
+	if (l->n_patterns == 1 && !l->patterns[0].len) {
+		imap_wrote(s, put_root(l));
+		finish(l);
+		return;
+	}
+	l->found = arena_alloc(&s->arena, l->names.count + 1);
+	if (!l->found) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
+	s->job = (struct imap_job){ .step = step, .data = l };
+	s->phase = IMAP_PHASE_JOB;
 }
 
 static void list(struct imap *s, struct imap_cursor *args, enum list_verb verb)
@@ -374,12 +429,8 @@ static void list(struct imap *s, struct imap_cursor *args, enum list_verb verb)
 	static const char *const names[] = {
 		[LIST] = "LIST", [LSUB] = "LSUB", [XLIST] = "XLIST"
 	};
-	static const char *const nouns[] = {
-		[LIST] = "List", [LSUB] = "Lsub", [XLIST] = "Xlist"
-	};
 	struct listing *l = arena_alloc(&s->arena, sizeof(*l));
 	struct error err = { 0 };
-	int r;
 
 	if (!l) {
 		imap_wrote(s, -ENOMEM);
@@ -398,9 +449,7 @@ static void list(struct imap *s, struct imap_cursor *args, enum list_verb verb)
 	}
 	if (l->status & STATUS_HIGHESTMODSEQ)
 		imap_enable_condstore(s);
-	r = l->n_patterns == 1 && !l->patterns[0].len ? put_root(l) : put_all(l);
-	imap_wrote(s, r);
-	imap_done(s, IMAP_OK, "%s completed.", nouns[verb]);
+	begin(s, l);
 }
 
 void cmd_list(struct imap *s, struct imap_cursor *args)
@@ -424,11 +473,9 @@ static int put_mailbox(struct listing *l, struct str name, struct str old_name)
 	struct buf *out = imap_out(l->s);
 	struct node none = { .name = name, .separator = l->names.separator };
 	const struct node *node = &none;
-	size_t index = 0;
+	size_t index = names_find(&l->names, name);
 	int r;
 
-	while (index < l->names.count && !str_eq(l->names.nodes[index].name, name))
-		index++;
 	r = buf_append_c(out, "* LIST (");
 	if (index < l->names.count) {
 		node = &l->names.nodes[index];
@@ -450,7 +497,8 @@ static int put_mailbox(struct listing *l, struct str name, struct str old_name)
 	return r < 0 ? r : buf_append_c(out, "\r\n");
 }
 
-int list_put_mailbox(struct imap *s, struct str name, struct str old_name)
+int list_put_mailbox(
+	struct imap *s, const struct names *names, struct str name, struct str old_name)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 	struct arena arena;
@@ -459,7 +507,10 @@ int list_put_mailbox(struct imap *s, struct str name, struct str old_name)
 	arena_init(&arena);
 	if (r == 0) {
 		*l = (struct listing){ .s = s, .returns = LIST_SUBSCRIBED };
-		r = names_load(s->serve->store, &arena, &l->names, NULL);
+		if (names)
+			l->names = *names;
+		else
+			r = names_load(s->serve->store, &arena, &l->names, NULL);
 	}
 	if (r == 0)
 		r = put_mailbox(l, name, old_name);

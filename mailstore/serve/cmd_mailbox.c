@@ -277,15 +277,6 @@ static int delete (void *context, struct error *err)
 	return store_delete_mailbox(w->store, w->id, err);
 }
 
-static size_t find_node(const struct names *names, struct str name)
-{
-	size_t i = 0;
-
-	while (i < names->count && !str_eq(names->nodes[i].name, name))
-		i++;
-	return i;
-}
-
 static bool has_children(struct imap *s, struct str name)
 {
 	struct names names;
@@ -293,7 +284,7 @@ static bool has_children(struct imap *s, struct str name)
 
 	if (names_load(s->serve->store, &s->arena, &names, NULL) < 0)
 		return true;
-	index = find_node(&names, name);
+	index = names_find(&names, name);
 	return index < names.count && names_has_children(&names, index);
 }
 

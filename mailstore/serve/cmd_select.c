@@ -104,7 +104,7 @@ static void say_mailbox(struct imap *s, const struct mailbox *m)
 	imap_wrote(s, view_put_flags(&s->view, imap_out(s)));
 	imap_say(s, "%" PRIu32 " EXISTS", s->view.count);
 	if (s->enabled & IMAP_REV2) /* RFC 9051, 6.3.2 */
-		imap_wrote(s, list_put_mailbox(s, m->name, STR_LIT("")));
+		imap_wrote(s, list_put_mailbox(s, NULL, m->name, STR_LIT("")));
 	if (!(s->enabled & IMAP_REV2)) {
 		imap_say(s, "%" PRIu32 " RECENT", s->view.recent);
 		if (!(s->enabled & IMAP_UIDONLY))

@@ -241,21 +241,24 @@ bool imap_may_be_keyword(struct str word)
    flags only the ones that the source had are known. */
 static bool spell_keywords(struct storing *w)
 {
-	struct str left = w->keywords, all = STR("");
+	struct str left = w->keywords;
+	struct buf all;
+	bool ok = true;
 
-	while (left.len) {
+	buf_init(&all, 0);
+	while (left.len && ok) {
 		bool known;
 		struct str word =
 			view_spelling(&w->s->view, str_split(&left, ' '), &known);
 
-		if (!known && !imap_may_be_keyword(word))
-			return false;
-		all = imap_keywords_add(&w->s->arena, all, word);
-		if (!all.ptr)
-			return false;
+		ok = (known || imap_may_be_keyword(word)) &&
+		     (!buf_len(&all) || buf_byte(&all, ' ') == 0) &&
+		     buf_append(&all, word) == 0;
 	}
-	w->keywords = all;
-	return true;
+	w->keywords =
+		imap_keywords_add(&w->s->arena, STR_LIT(""), ok ? buf_view(&all) : left);
+	buf_fini(&all);
+	return ok && w->keywords.ptr;
 }
 
 /* RFC 3501, 7.2.6: a new word is announced before it is shown. */

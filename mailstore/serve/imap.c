@@ -100,6 +100,8 @@ static enum service_need run_idle(struct imap *s)
 	imap_sync(s, true);
 	if (s->phase != IMAP_PHASE_IDLE)
 		return SERVICE_AGAIN;
+	if (s->view.untold) /* the rest when the client has taken that */
+		return SERVICE_OUTPUT;
 	switch (imap_frame_next(&s->framer, buf_view(in), &end)) {
 	case IMAP_FRAME_NEED_MORE:
 		return SERVICE_INPUT;

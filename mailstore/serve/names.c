@@ -116,12 +116,16 @@ static int add_subscription(void *context, struct str name)
 			   .name = copy, .subscribed = true, .separator = n->separator });
 }
 
-/* Names above that one: "a" and "a/b" of "a/b/c". */
-static int add_above(struct names *n, struct node node)
+/* Names above that one: "a" and "a/b" of "a/b/c"; but for those of the one before it. */
+static int add_above(struct names *n, struct node node, struct node before)
 {
+	size_t same = 0;
 	int code = 0;
 
-	for (size_t i = 1; i < node.name.len && code == 0; i++)
+	while (node.separator == before.separator && same < node.name.len &&
+		same < before.name.len && node.name.ptr[same] == before.name.ptr[same])
+		same++;
+	for (size_t i = same ? same : 1; i < node.name.len && code == 0; i++)
 		if (node.separator && node.name.ptr[i] == node.separator)
 			code = add(n, (struct node){ .name = str_take(node.name, i),
 					      .separator = node.separator });
@@ -177,13 +181,36 @@ int names_load(
 	if (code == 0)
 		code = store_each_subscription(store, add_subscription, ret, err);
 	real = ret->count;
+	if (real)
+		qsort(ret->nodes, real, sizeof(ret->nodes[0]), by_name);
 	for (size_t i = 0; i < real && code == 0; i++)
-		code = add_above(ret, ret->nodes[i]);
+		code = add_above(
+			ret, ret->nodes[i], i ? ret->nodes[i - 1] : (struct node){ 0 });
 	if (code < 0)
 		return error_set(err, code, "no memory for the list of mailboxes");
 	qsort(ret->nodes, ret->count, sizeof(ret->nodes[0]), by_name);
 	join_same(ret);
 	return 0;
+}
+
+size_t names_find(const struct names *n, struct str name)
+{
+	size_t low = 0, high = n->count;
+
+	if (n->count && imap_is_inbox(n->nodes[0].name)) {
+		if (str_eq(n->nodes[0].name, name))
+			return 0;
+		low = 1;
+	}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (str_cmp(n->nodes[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n->count && str_eq(n->nodes[low].name, name) ? low : n->count;
 }
 
 bool names_is_below(const struct names *n, size_t index, size_t candidate)

@@ -28,12 +28,16 @@ struct names {
 	struct node *nodes;
 	size_t count, cap;
 	struct arena *arena;
-	char separator; /* where a mailbox has none of its own */
+	char separator;            /* where a mailbox has none of its own */
+	const struct node **by_id; /* of mailboxes: for who has use for it (notify.c) */
+	size_t n_by_id;
 };
 
 int names_load(
 	struct store *store, struct arena *arena, struct names *ret, struct error *err);
 
+/* Its index; count: there is none of that name. */
+size_t names_find(const struct names *n, struct str name);
 /* The nodes below nodes[index] are those from *ret_first on that begin with its name and
    the separator. */
 size_t names_first_below(const struct names *n, size_t index);

@@ -89,12 +89,6 @@ bool notify_mutes(const struct imap *s)
 
 /* ── what the client knows ─────────────────────────────────────────────────────────── */
 
-static int look(struct notify *n, struct arena *arena, struct names *ret)
-{
-	arena_init(arena);
-	return names_load(n->s->serve->store, arena, ret, NULL);
-}
-
 static void keep(struct notify *n, struct arena *arena, struct names *now)
 {
 	arena_fini(&n->known_arena);
@@ -103,20 +97,55 @@ static void keep(struct notify *n, struct arena *arena, struct names *now)
 	n->known.arena = &n->known_arena;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct node *const *x = a, *const *y = b;
+	int64_t one = (*x)->mailbox->id, other = (*y)->mailbox->id;
+
+	return (one > other) - (one < other);
+}
+
+/* Ten thousand mailboxes are compared with as many. */
+static int sort_by_id(struct names *names)
+{
+	const struct node **all =
+		arena_alloc(names->arena, (names->count + 1) * sizeof(const void *));
+
+	if (!all)
+		return -ENOMEM;
+	names->n_by_id = 0;
+	for (size_t i = 0; i < names->count; i++)
+		if (names->nodes[i].mailbox)
+			all[names->n_by_id++] = &names->nodes[i];
+	qsort(all, names->n_by_id, sizeof(const void *), by_id);
+	names->by_id = all;
+	return 0;
+}
+
+static int look(struct notify *n, struct arena *arena, struct names *ret)
+{
+	int r;
+
+	arena_init(arena);
+	r = names_load(n->s->serve->store, arena, ret, NULL);
+	return r < 0 ? r : sort_by_id(ret);
+}
+
 static const struct node *find_id(const struct names *names, int64_t id)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (names->nodes[i].mailbox && names->nodes[i].mailbox->id == id)
-			return &names->nodes[i];
-	return NULL;
+	const struct mailbox wanted = { .id = id };
+	const struct node node = { .mailbox = &wanted }, *key = &node;
+	const struct node *const *found =
+		bsearch(&key, names->by_id, names->n_by_id, sizeof(const void *), by_id);
+
+	return found ? *found : NULL;
 }
 
 static const struct node *find_name(const struct names *names, struct str name)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (str_eq(names->nodes[i].name, name))
-			return &names->nodes[i];
-	return NULL;
+	size_t index = names_find(names, name);
+
+	return index < names->count ? &names->nodes[index] : NULL;
 }
 
 /* ── messages of other mailboxes ───────────────────────────────────────────────────── */
@@ -173,7 +202,7 @@ static int tell_parent(struct notify *n, const struct names *now, const struct n
 
 	if (!above || !(events_of(n, above) & IMAP_EVENT_NAME))
 		return 0;
-	return list_put_mailbox(n->s, above->name, STR_LIT(""));
+	return list_put_mailbox(n->s, now, above->name, STR_LIT(""));
 }
 
 /* Its parent was renamed, and took it along: that is not told (5.4). */
@@ -195,17 +224,17 @@ static int tell_name(struct notify *n, const struct names *now, const struct nod
 	int r = 0;
 
 	if (node->mailbox && !before && (events & IMAP_EVENT_NAME)) {
-		r = list_put_mailbox(n->s, node->name, STR_LIT(""));
+		r = list_put_mailbox(n->s, now, node->name, STR_LIT(""));
 		return r < 0 ? r : tell_parent(n, now, node);
 	}
 	if (before && !str_eq(before->name, node->name))
 		return events & IMAP_EVENT_NAME && !came_along(n, before, node)
-		               ? list_put_mailbox(n->s, node->name, before->name)
+		               ? list_put_mailbox(n->s, now, node->name, before->name)
 		               : 0;
 	same = find_name(&n->known, node->name);
 	if ((events & IMAP_EVENT_SUBSCRIPTION) &&
 		(same ? same->subscribed : false) != node->subscribed)
-		r = list_put_mailbox(n->s, node->name, STR_LIT(""));
+		r = list_put_mailbox(n->s, now, node->name, STR_LIT(""));
 	return r;
 }
 
@@ -217,12 +246,12 @@ static int tell_gone(struct notify *n, const struct names *now, const struct nod
 
 	if (node->mailbox && !find_id(now, node->mailbox->id) &&
 		(events & IMAP_EVENT_NAME) && !find_name(now, node->name)) {
-		r = list_put_mailbox(n->s, node->name, STR_LIT(""));
+		r = list_put_mailbox(n->s, now, node->name, STR_LIT(""));
 		return r < 0 ? r : tell_parent(n, now, node);
 	}
 	if (!node->mailbox && node->subscribed && (events & IMAP_EVENT_SUBSCRIPTION) &&
 		!find_name(now, node->name))
-		r = list_put_mailbox(n->s, node->name, STR_LIT(""));
+		r = list_put_mailbox(n->s, now, node->name, STR_LIT(""));
 	return r;
 }
 

@@ -23,8 +23,11 @@ void notify_new_messages(struct imap *s, uint32_t last_uid);
 void notify_metadata(
 	struct imap *from, struct str mailbox, const struct str *names, size_t n);
 
-/* cmd_list.c: "* LIST (…) "/" name", with the name that it had before ("": none). */
-int list_put_mailbox(struct imap *s, struct str name, struct str old_name);
+struct names;
+/* cmd_list.c: "* LIST (…) "/" name", with the name that it had before ("": none).
+   names: those there are; NULL: they are loaded. */
+int list_put_mailbox(
+	struct imap *s, const struct names *names, struct str name, struct str old_name);
 
 /* fetch_now.c: one message's FETCH at once, its items few and small (a section of more
    than a MiB is NIL). */

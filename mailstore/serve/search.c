@@ -12,6 +12,7 @@
 
 #define STEP_COST 5000     /* of one piece: some milliseconds */
 #define BYTES_PER_COST 512 /* of a body, beside a message that needs none */
+#define KEYS_PER_COST 4    /* programs of thousands are possible */
 #define SILENCE_MS 10000   /* then the client is told how far we are (RFC 9585) */
 
 /* ── looking ───────────────────────────────────────────────────────────────────────── */
@@ -76,7 +77,7 @@ static void take_messages(struct imap *s, struct searching *w)
 		}
 		if (code < 0 && code != -ENOENT)
 			w->err.code = code;
-		cost += 1 + bytes / BYTES_PER_COST;
+		cost += 1 + w->keys_cost + bytes / BYTES_PER_COST;
 	}
 }
 
@@ -172,6 +173,15 @@ static bool prepare(struct imap *s, struct arena *arena, struct str charset,
 	return true;
 }
 
+static size_t count_keys(const struct imap_search_key *key)
+{
+	size_t n = 0;
+
+	for (; key; key = key->next)
+		n += 1 + count_keys(key->first);
+	return n;
+}
+
 bool search_prepare(struct imap *s, struct arena *arena, struct imap_search *search)
 {
 	return prepare(s, arena, search->charset, search->program);
@@ -209,6 +219,7 @@ void search_begin(struct imap *s, struct searching *w)
 	}
 	w->match = (struct search_match){ .program = w->search.program,
 		.now = (int64_t)(clock_wall_ms() / 1000) };
+	w->keys_cost = count_keys(w->search.program) / KEYS_PER_COST;
 	text_hints_init(&w->match.hints, s->serve, w->search.program);
 	w->last_word = clock_monotonic_ms();
 	s->job = (struct imap_job){ .step = step, .end = end, .data = w };

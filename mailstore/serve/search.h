@@ -25,6 +25,7 @@ struct searching {
 	uint32_t *found, count, cap;  /* indexes of the view; owned */
 	uint32_t next;                /* to be looked at, then to be read */
 	bool reading;
+	size_t keys_cost;   /* of one message, beside its bytes */
 	uint64_t last_word; /* when the client heard of us */
 	struct error err;
 	/* Reads found[i]; *ret_bytes: how much of bodies. NULL: nothing is read. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYWORDS_BYTES_MAX 65536 /* a FLAGS answer that clients still read */
+#define TOLD_MAX ((size_t)32 << 20) /* of output; each message may have 64 KiB of words */
 #define STORED_FLAGS                                                                     \
 	((unsigned)(FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT))
 
@@ -44,41 +44,6 @@ void view_is_in_step(struct view *v)
 }
 
 /* ── keywords of the mailbox ───────────────────────────────────────────────────────── */
-
-struct str view_spelling(const struct view *v, struct str word, bool *ret_known)
-{
-	struct str words = buf_view(&v->keywords);
-
-	while (words.len) {
-		struct str known = str_split(&words, ' ');
-
-		if (str_ieq(known, word)) {
-			*ret_known = true;
-			return known;
-		}
-	}
-	*ret_known = false;
-	return word;
-}
-
-bool view_add_keywords(struct view *v, struct str keywords, int *ret)
-{
-	bool known, added = false;
-
-	*ret = 0;
-	while (keywords.len && *ret == 0) {
-		struct str word = str_split(&keywords, ' ');
-
-		(void)view_spelling(v, word, &known);
-		if (known || buf_len(&v->keywords) + word.len > KEYWORDS_BYTES_MAX)
-			continue;
-		*ret = buf_len(&v->keywords) ? buf_byte(&v->keywords, ' ') : 0;
-		if (*ret == 0)
-			*ret = buf_append(&v->keywords, word);
-		added = true;
-	}
-	return added;
-}
 
 int view_put_flags(struct view *v, struct buf *out)
 {
@@ -204,6 +169,7 @@ void view_close(struct view *v)
 {
 	free(v->messages);
 	buf_fini(&v->keywords);
+	view_forget_words(&v->words);
 	*v = (struct view){ .store = v->store };
 }
 
@@ -432,9 +398,13 @@ int view_tell(struct view *v, struct buf *out, struct error *err)
 
 	if (!v->untold)
 		return 0;
-	for (uint32_t i = 0; i < v->count && code == 0; i++)
-		if (v->messages[i].untold)
-			code = tell_one(v, i, out, err);
+	for (uint32_t i = 0; i < v->count && code == 0; i++) {
+		if (!v->messages[i].untold)
+			continue;
+		if (buf_len(out) > TOLD_MAX)
+			return 0;
+		code = tell_one(v, i, out, err);
+	}
 	v->untold = false;
 	return code;
 }

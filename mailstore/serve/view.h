@@ -31,6 +31,13 @@ enum view_form {                 /* bits: how changes are told */
 	VIEW_NO_RECENT = 1 << 4, /* IMAP4rev2 has none */
 };
 
+/* Where each word of a long list begins, plus 1, by its hash; 0: free. */
+struct view_words {
+	uint32_t *places;
+	uint32_t cap, count;
+	size_t until; /* so much of the list is in it */
+};
+
 struct view {
 	struct store *store;
 	int64_t mailbox; /* 0: none selected */
@@ -45,6 +52,7 @@ struct view {
 	uint64_t base, base_from;     /* modseqs up to base_from are shown as base */
 	uint64_t seen, seen_expunges; /* modseqs up to which we have looked */
 	struct buf keywords;          /* words used in this mailbox, spaces between */
+	struct view_words words;      /* to find one of many */
 };
 
 /* Without a message and a word yet: as of no time. */
@@ -76,7 +84,8 @@ void view_close(struct view *v); /* may be called twice */
 /* Looks what changed and writes EXPUNGE (only when allowed), EXISTS, RECENT, FETCH.
    -ENOENT: the mailbox is gone, or another one has its name. */
 int view_sync(struct view *v, bool expunges, struct buf *out, struct error *err);
-/* Writes FETCH for what is marked untold. */
+/* Writes FETCH for what is marked untold. When that is more than memory should hold, some
+   of it stays untold, for the next time. */
 int view_tell(struct view *v, struct buf *out, struct error *err);
 /* "* 5 FETCH (" or "* 1205 UIDFETCH (" */
 int view_put_fetch(const struct view *v, uint32_t index, struct buf *out);
@@ -99,7 +108,7 @@ void view_is_in_step(struct view *v);
 /* Remembers new words of `keywords`; true when there were some. -ENOMEM in *ret. */
 bool view_add_keywords(struct view *v, struct str keywords, int *ret);
 /* The word as this mailbox spells it, or as it is. */
-struct str view_spelling(const struct view *v, struct str word, bool *ret_known);
+struct str view_spelling(struct view *v, struct str word, bool *ret_known);
 
 /* Index of the first message with that UID or a larger one; count when there is none. */
 uint32_t view_index(const struct view *v, uint32_t uid);

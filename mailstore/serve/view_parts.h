@@ -18,4 +18,7 @@ void view_trim(struct view *v);
 /* This session has had \Recent of what there is. */
 void view_take_recent(struct view *v);
 
+/* view_words.c */
+void view_forget_words(struct view_words *w);
+
 #endif

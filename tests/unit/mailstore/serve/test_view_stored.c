@@ -244,7 +244,7 @@ static void (*const steps[])(struct world *w) = { add_next, add_next, add_next,
 
 /* ── what is seen ──────────────────────────────────────────────────────────────────── */
 
-static void compare_words(const struct view *is, const struct view *expected)
+static void compare_words(struct view *is, const struct view *expected)
 {
 	struct str words = buf_view(&expected->keywords);
 	bool known;
@@ -256,8 +256,7 @@ static void compare_words(const struct view *is, const struct view *expected)
 	}
 }
 
-static void compare_views(
-	const struct view *is, const struct view *expected, bool with_recent)
+static void compare_views(struct view *is, const struct view *expected, bool with_recent)
 {
 	assert_int_equal(is->count, expected->count);
 	assert_true(is->recent == expected->recent || !with_recent);
