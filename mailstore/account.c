@@ -414,9 +414,7 @@ static void stop_loop(struct account *a)
 static int serve(struct account *a, const struct settings *settings)
 {
 	const struct sandbox_path folder = { .path = "/" };
-	struct sandbox sandbox = { .allows = SANDBOX_DATABASE | SANDBOX_FOLDER |
-		                             SANDBOX_BULK,
-		.paths = &folder };
+	struct sandbox sandbox = { .allows = SANDBOX_OF_ACCOUNT, .paths = &folder };
 	struct error err = { 0 };
 	int r;
 

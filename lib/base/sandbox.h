@@ -42,6 +42,10 @@ enum sandbox_allows {
 	SANDBOX_MAILDIR = 1024,
 };
 
+/* An account's process, which starts for a login: its list of calls is made by the build
+   (cmake/sandbox_ready.c), since libseccomp takes a tenth of that start. */
+#define SANDBOX_OF_ACCOUNT (SANDBOX_DATABASE | SANDBOX_FOLDER | SANDBOX_BULK)
+
 /* A file, or a folder with all below it: read and written. */
 struct sandbox_path {
 	const char *path;

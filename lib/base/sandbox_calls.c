@@ -10,7 +10,6 @@
  * Refused without an end is only what a library tries and can do without: "not there" is
  * an answer that it has to expect of an older kernel.
  */
-#include "base/log.h"
 #include "base/sandbox_walls.h"
 
 #include <errno.h>
@@ -24,13 +23,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-#ifndef SYS_SECCOMP /* <asm-generic/siginfo.h>, which <signal.h> cannot stand */
-#define SYS_SECCOMP 1
-#endif
 
 enum short_names {
 	ALL = 0,
@@ -219,12 +213,12 @@ static int allow_calls(scmp_filter_ctx filter, const struct sandbox *s)
 }
 
 /* abort() and raise() signal the process itself. */
-static int allow_own_signals(scmp_filter_ctx filter, const struct sandbox *s)
+static int allow_own_signals(scmp_filter_ctx filter, const struct sandbox *s, int pid)
 {
 	if (s->allows & SANDBOX_CHILDREN)
 		return 0;
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)pid));
 }
 
 /* One that is allowed stays so. */
@@ -246,106 +240,18 @@ static int answer_tries(scmp_filter_ctx filter, const struct sandbox *s)
 	return r;
 }
 
-static int load(scmp_filter_ctx filter, int r)
-{
-	if (r == 0)
-		r = seccomp_load(filter);
-	seccomp_release(filter);
-	return r;
-}
-
-static int list_calls(const struct sandbox *s)
+int sandbox_list_calls(const struct sandbox *s, int pid, void **ret)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 	int r = filter ? allow_calls(filter, s) : -ENOMEM;
 
 	if (r == 0)
-		r = allow_own_signals(filter, s);
+		r = allow_own_signals(filter, s, pid);
 	if (r == 0)
 		r = answer_tries(filter, s);
 	/* a tree, not a list: what has arguments is looked at each time */
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	return load(filter, r);
-}
-
-/* Real, effective and saved one. A filter of its own, since a list of what is allowed
-   cannot say "between"; EPERM, since child.c tells it. */
-static int narrow_users(const struct sandbox *s)
-{
-	static const int of_users[] = { SCMP_SYS(setresuid), SCMP_SYS(setresgid) };
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int r = filter ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r == 0 && i < COUNT(of_users); i++)
-		for (unsigned argument = 0; r == 0 && argument < 3; argument++) {
-			r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), of_users[i],
-				1, SCMP_CMP(argument, SCMP_CMP_LT, s->user_first));
-			if (r == 0)
-				r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-					of_users[i], 1,
-					SCMP_CMP(argument, SCMP_CMP_GT, s->user_last));
-		}
-	return load(filter, r);
-}
-
-/* A socket that lingers lets close() wait as long as it says, also in the master that a
-   process gives it to. The kernel reads 32 bits of each argument. A filter of its own:
-   the list has no "but". */
-static int refuse_lingering(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int r = filter ? seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(setsockopt), 2,
-				 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SOL_SOCKET),
-				 SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX, SO_LINGER))
-	               : -ENOMEM;
-
-	return load(filter, r);
-}
-
-/* ── what is refused ───────────────────────────────────────────────────────────────── */
-
-static const char *call_name(int number)
-{
-	static const char *const names[] = {
-#include "base/syscall_names.inc"
-	};
-
-	return number >= 0 && (size_t)number < COUNT(names) && names[number]
-	               ? names[number]
-	               : "unknown";
-}
-
-/* The call was not made. It comes in the middle of whatever makes calls, but of nothing
-   that the log needs: all that it calls is allowed. */
-static void on_refused(int number, siginfo_t *info, void *context)
-{
-	(void)context;
-	if (info->si_code == SYS_SECCOMP)
-		log_error(NULL, "refused-call",
-			"call=%s number=%d: this process must not make it and is "
-			"ended; please report this line",
-			call_name(info->si_syscall), info->si_syscall);
-	(void)raise(
-		number); /* pending until we return, and then our end (SA_RESETHAND) */
-}
-
-void sandbox_tell_refused_calls(void)
-{
-	struct sigaction action = { .sa_sigaction = on_refused,
-		.sa_flags = SA_SIGINFO | (int)SA_RESETHAND };
-
-	(void)sigaction(SIGSYS, &action, NULL);
-}
-
-int sandbox_enter_calls(const struct sandbox *s, struct error *err)
-{
-	int r = s->allows & SANDBOX_USERS ? narrow_users(s) : 0;
-
-	sandbox_tell_refused_calls();
-	if (r == 0 && !(s->allows & SANDBOX_LISTENS))
-		r = refuse_lingering();
-	if (r == 0)
-		r = list_calls(s);
-	return r < 0 ? error_errno(err, r, "cannot restrict system calls") : 0;
+	*ret = filter;
+	return r;
 }

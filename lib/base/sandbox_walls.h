@@ -4,7 +4,10 @@
 /* The parts of sandbox.h, for sandbox.c alone. */
 #include "base/sandbox.h"
 
-/* sandbox_calls.c: the last one, it ends what the others need. */
+/* sandbox_calls.c: *ret is libseccomp's, also after an error. pid: the process's own. */
+int sandbox_list_calls(const struct sandbox *s, int pid, void **ret);
+
+/* sandbox_filters.c: the last one, it ends what the others need. */
 int sandbox_enter_calls(const struct sandbox *s, struct error *err);
 
 /* sandbox_files.c. Opened as who the process was: the last time that it may look at every

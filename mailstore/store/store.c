@@ -128,6 +128,21 @@ static int settle(struct store *s, struct error *err)
 	return code == -ENOSPC || code == -ENOENT ? 0 : code;
 }
 
+/* Of one moment: else the index is locked for each question. */
+static int read_all(struct store *s, struct error *err)
+{
+	int code = store_read_begin(s, err);
+
+	if (code == 0)
+		code = load_modseq(s, err);
+	if (code == 0)
+		code = store_open_packs(s, err);
+	if (code == 0)
+		code = settle(s, err);
+	store_read_end(s);
+	return code;
+}
+
 static int open_all(struct store *s, bool create, struct error *err)
 {
 	int code = make_folder(s, create, err);
@@ -140,14 +155,10 @@ static int open_all(struct store *s, bool create, struct error *err)
 		code = open_index(s, create, err);
 	if (code == 0)
 		code = presence_of_index(s, err);
-	if (code == 0)
-		code = load_modseq(s, err);
-	if (code == 0)
-		code = store_open_packs(s, err);
 	if (code == 0 && create)
 		code = sync_new_names(s, err);
 	if (code == 0)
-		code = settle(s, err);
+		code = read_all(s, err);
 	return code;
 }
 
