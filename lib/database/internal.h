@@ -37,12 +37,4 @@ int database_execute(struct database *d, const char *text, struct error *err);
 /* Checks whose file it is and of which version; makes or upgrades the tables. */
 int database_upgrade(struct database *d, bool create, struct error *err);
 
-/* The engine's files by name; the log's are written with fewer calls (log_file.c). NULL:
-   SQLite's own. */
-const char *log_file_vfs(void);
-/* Has the log's file told when a commit begins; without it nothing is held. */
-void log_file_follow(sqlite3 *db);
-/* The memory in which pages were gathered for the log. */
-void log_file_give_back(sqlite3 *db);
-
 #endif

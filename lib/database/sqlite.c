@@ -110,11 +110,10 @@ static int open_file(struct database *d, bool create, struct error *err)
 		return error_errno(err, -errno, "cannot open %s", d->path);
 	/* nobody asks how much memory it uses: before it has begun */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	rc = sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-		log_file_vfs());
+	rc = sqlite3_open_v2(
+		d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return database_error(d, rc, err);
-	log_file_follow(d->db);
 	d->patience_ms = LOCK_PATIENCE_MS;
 	(void)sqlite3_busy_handler(d->db, wait_for_lock, d);
 	return database_upgrade(d, create, err);
@@ -317,7 +316,6 @@ void database_give_back(struct database *d)
 		d->statements[i] = NULL;
 	}
 	(void)sqlite3_db_release_memory(d->db);
-	log_file_give_back(d->db);
 }
 
 uint64_t database_changes(const struct database *d)

@@ -280,7 +280,7 @@ int main(void)
 		answers = count_answers();
 		some += answers && steps.killed;
 	}
-	if (steps.count < 30 || !some || !images)
+	if (steps.count < 50 || !some || !images)
 		fail("only %u steps, %u with answers, %u with an image", steps.count,
 			some, images);
 	if (count_answers() != ROUNDS * SESSIONS * COMMANDS * 3 / 2)
