@@ -16,6 +16,7 @@
 #define BATCH (4 * (RECORD + RECORD_EXTRA)) /* what goes to or comes from below at once */
 #define OUT_MAX 262144 /* a flight of the handshake with long chains */
 #define ERROR_MAX 128
+#define OWN_WORDS_MAX 64 /* in a row: new keys, tickets, alerts */
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_BROKEN };
 
@@ -27,8 +28,11 @@ struct stream_tls {
 	bool at_end;      /* of the stream below */
 	bool has_shut;    /* close_notify is said; the end follows when `out` is empty */
 	bool read_rests;  /* what has come is less than a record */
-	bool is_dry;      /* inside a call: below has no more, and is not asked again */
-	size_t take;      /* inside a call: bytes to ask below for at once */
+	bool write_rests; /* the peer has to end its message before we can say anything */
+	unsigned own_words; /* of TLS itself since the last bytes for the owner */
+	bool is_dry;        /* inside a call: below has no more, and is not asked again */
+	size_t take;        /* inside a call: bytes to ask below for at once */
+	size_t left;      /* inside a call: bytes to take from below, then others' turn */
 	bool more;        /* inside a call: another record follows, so this one waits */
 	bool has_tickets; /* `out` is that, and goes with the first words */
 	int code;         /* why it is broken, or -errno of the stream below */
@@ -76,11 +80,21 @@ static int bio_read(BIO *bio, char *space, int size)
 		return 0;
 	if (buf_len(&t->early))
 		return bio_give_early(t, space, most);
+	if (t->own_words > OWN_WORDS_MAX) {
+		t->code = -EPROTO;
+		return -1;
+	}
 	most = most < t->take ? most : t->take;
 	/* who has not heard what we have just said has not answered it */
-	n = t->is_dry || n_to_below ? -EAGAIN : stream_read(t->stream.below, space, most);
+	n = t->is_dry || n_to_below || !t->left
+	            ? -EAGAIN
+	            : stream_read(t->stream.below, space, most);
 	t->at_end = n == 0;
 	t->is_dry = n == -EAGAIN || (n > 0 && (size_t)n < most);
+	if (n > 0) {
+		t->left -= (size_t)n < t->left ? (size_t)n : t->left;
+		t->read_rests = false;
+	}
 	if (n == -EAGAIN)
 		BIO_set_retry_read(bio);
 	else if (n < 0)
@@ -88,11 +102,26 @@ static int bio_read(BIO *bio, char *space, int size)
 	return n < 0 ? -1 : (int)n;
 }
 
-/* Before OpenSSL is called. */
+/* Before OpenSSL is called. A record can hold nothing for the owner, and the next ones,
+   too: OpenSSL would go on with them as long as they come. */
 static void begin_taking(struct stream_tls *t, size_t size)
 {
 	t->is_dry = false;
 	t->take = size > RECORD ? BATCH : RECORD + RECORD_EXTRA;
+	t->left = 2 * t->take;
+}
+
+/* After the handshake: new keys, tickets, alerts. OpenSSL takes any number of them, at
+   the price of ours (a client before its login), and the owner hears of none. */
+static void on_own_word(const SSL *ssl, int where, int code)
+{
+	struct tls_waiter *waiter = SSL_get_app_data(ssl);
+	struct stream_tls *t = (struct stream_tls *)((char *)waiter -
+						     offsetof(struct stream_tls, waiter));
+
+	/* one for each message, and none for a part of it */
+	if (where & SSL_CB_ALERT || (where & SSL_CB_EXIT && code > 0))
+		t->own_words++;
 }
 
 /* As much of `out` as goes. */
@@ -293,6 +322,7 @@ static int shake(struct stream_tls *t)
 	t->state = TLS_OPEN;
 	t->read_rests = false; /* more than the handshake may have come */
 	SSL_clear_mode(t->ssl, SSL_MODE_ASYNC);
+	SSL_set_info_callback(t->ssl, on_own_word);
 	SSL_set_default_read_buffer_len(t->ssl, BATCH); /* OpenSSL frees it when empty */
 	tls_traffic_forget_exchange(t->ssl);
 	return 0;
@@ -318,6 +348,8 @@ static ssize_t tls_read(struct stream *s, void *space, size_t size)
 	} while (ok && got < size && (SSL_has_pending(t->ssl) || !t->is_dry));
 	if (!ok)
 		r = result_of(t, ok);
+	if (got)
+		t->own_words = 0;
 	return got ? (ssize_t)got : r;
 }
 
@@ -343,6 +375,8 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 	if (holds_back(t))
 		return -EAGAIN;
 	bytes = rest;
+	begin_taking(t, 0);
+	t->write_rests = false;
 	ERR_clear_error();
 	while (ok > 0 && rest.len) {
 		piece = str_take(rest, RECORD);
@@ -357,6 +391,7 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 		return (ssize_t)bytes.len;
 	n_to_below = 0;
 	r = ok > 0 ? t->code : result_of(t, ok);
+	t->write_rests = r == -EAGAIN;
 	return r ? r : -EPIPE;
 }
 
@@ -390,15 +425,14 @@ static int tls_wants(const struct stream *s, int wanted)
 		wants |= UV_WRITABLE;
 	if (t->state == TLS_SHAKING)
 		return wants & UV_WRITABLE ? wants : wants | UV_READABLE;
+	if (t->write_rests && wanted & UV_WRITABLE)
+		wanted = (wanted & ~UV_WRITABLE) | UV_READABLE;
 	return wants | (wanted & (UV_READABLE | UV_WRITABLE));
 }
 
 static void tls_advance(struct stream *s)
 {
-	struct stream_tls *t = tls_of(s);
-
-	t->read_rests = false;
-	(void)shake(t);
+	(void)shake(tls_of(s));
 }
 
 static int tls_connected(struct stream *s)
