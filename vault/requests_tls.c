@@ -2,6 +2,7 @@
 /* Certificates: what workers are told of them, and how they are renewed. */
 #include "vault/asker.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "vault/server.h"
@@ -13,12 +14,17 @@
 
 void request_send_identities(struct asker *a)
 {
-	const struct vault_tls *t = &a->server->tls;
+	struct vault_tls *t = &a->server->tls;
+	/* who runs code in a worker can ask, too, and shall read nothing older than what
+	   workers can */
+	int r = tls_tickets_age(t->secret, &t->secret_at_s, clock_wall_ms() / 1000);
 	struct message m = { .type = MESSAGE_IDENTITIES,
 		.number = t->n,
 		.number2 = t->secret_at_s,
-		.payload = str_of(t->secret, sizeof(t->secret)) };
+		.payload = str_of((char *)t->secret, sizeof(t->secret)) };
 
+	if (r < 0)
+		log_error(NULL, "tls", "ticket_secret=%d", -r);
 	asker_send(a, &m);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct tls_identity *one = &t->identities[i];

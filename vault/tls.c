@@ -322,6 +322,7 @@ int vault_tls_renew(struct vault_tls *t, struct vault_tls *before, struct vault_
 	next->first = t->first + SETTINGS_FILES_MAX;
 	memcpy(next->secret, t->secret, sizeof(next->secret));
 	next->secret_at_s = t->secret_at_s;
+	OPENSSL_cleanse(t->secret, sizeof(t->secret));
 	vault_tls_close(before);
 	*before = *t;
 	*t = *next;

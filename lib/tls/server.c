@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define SESSION_ID "mailferry"
 #define CHAIN_MAX 10 /* certificates; real ones have up to four */
 
 /* What belongs to a context and lives as long as it: a session may hold it when the
@@ -148,25 +147,35 @@ void tls_server_offer_alpn(SSL *ssl, const char *name)
 	(void)SSL_set_ex_data(ssl, alpn_index(), (void *)(uintptr_t)name);
 }
 
+/* A web browser's. The certificate may be good for a web server, too: whoever leads its
+   clients here would have our answers taken for that server's ("ALPACA", 2021). */
+static bool is_of_the_web(struct str name)
+{
+	return str_eq(name, STR_LIT("h2")) || str_eq(name, STR_LIT("h3")) ||
+	       str_starts(name, STR_LIT("http/"));
+}
+
 static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
 	const unsigned char *in, unsigned in_len, void *context)
 {
 	struct str ours = str_from(SSL_get_ex_data(ssl, alpn_index()));
 	struct str list = str_of(in, in_len);
+	bool is_browser = false;
 
 	(void)context;
-	while (ours.len && list.len) {
+	while (list.len) {
 		size_t len = (unsigned char)list.ptr[0];
 		struct str name = str_take(str_skip(list, 1), len);
 
-		if (str_eq(name, ours)) {
+		if (ours.len && str_eq(name, ours)) {
 			*ret = (const unsigned char *)name.ptr;
 			*ret_len = (unsigned char)name.len;
 			return SSL_TLSEXT_ERR_OK;
 		}
+		is_browser |= is_of_the_web(name);
 		list = str_skip(list, 1 + len);
 	}
-	return SSL_TLSEXT_ERR_NOACK;
+	return is_browser ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
 static int on_status(SSL *ssl, void *context)
@@ -217,8 +226,24 @@ static bool set_resumption(SSL_CTX *context, const struct tls_tickets *tickets)
 		return false;
 	SSL_CTX_set_timeout(context, TLS_TICKET_PERIOD_S * (TLS_TICKET_KEYS - 1));
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
-	return SSL_CTX_set_session_id_context(
-		context, (const unsigned char *)SESSION_ID, strlen(SESSION_ID));
+	return true;
+}
+
+/* A session is resumed for the names that its client was shown a certificate of (RFC
+   6066, 3), in any worker and when that has been renewed. */
+static bool bind_sessions(SSL_CTX *context, X509 *x)
+{
+	int at = X509_get_ext_by_NID(x, NID_subject_alt_name, -1);
+	const ASN1_OCTET_STRING *names =
+		at < 0 ? NULL : X509_EXTENSION_get_data(X509_get_ext(x, at));
+	unsigned char id[32];
+	int ok = names ? EVP_Digest(ASN1_STRING_get0_data(names),
+				 (size_t)ASN1_STRING_length(names), id, NULL,
+				 EVP_sha256(), NULL)
+	               : X509_NAME_digest(
+				 X509_get_subject_name(x), EVP_sha256(), id, NULL);
+
+	return ok == 1 && SSL_CTX_set_session_id_context(context, id, sizeof(id)) == 1;
 }
 
 static bool add_shown(struct entry *e, struct tls_tickets *tickets)
@@ -344,6 +369,10 @@ static struct entry *entry_for(struct tls_server *s, X509 *x)
 	e = entry_new(s);
 	if (!e)
 		return NULL;
+	if (!bind_sessions(e->context, x)) {
+		entry_free(e);
+		return NULL;
+	}
 	X509_up_ref(x);
 	e->shown->certificate = x;
 	STAILQ_INSERT_TAIL(&s->entries, e, next);

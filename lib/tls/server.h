@@ -55,7 +55,8 @@ SSL_CTX *tls_server_any_context(const struct tls_server *s, const char *name);
 
 /* The protocol that the client may choose by ALPN (RFC 7301): "imap", "pop3"; NULL: none.
    A client that offers others goes on without, as it did with a server that knows no
-   ALPN. name: a constant. For an SSL of one of the contexts, before the handshake. */
+   ALPN; only a web browser is refused, as somebody must have led it here. name: a
+   constant. For an SSL of one of the contexts, before the handshake. */
 void tls_server_offer_alpn(SSL *ssl, const char *name);
 
 /* "1.2", "1.3" -> OpenSSL's number; 0: unknown. "1.0" and "1.1" are known, too. */

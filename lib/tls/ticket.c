@@ -46,14 +46,39 @@ void tls_tickets_fini(struct tls_tickets *t)
 	OPENSSL_cleanse(t, sizeof(*t));
 }
 
-static bool step(struct tls_tickets *t)
+static bool make_next(unsigned char secret[static TLS_TICKET_SECRET])
 {
 	unsigned char next[TLS_TICKET_SECRET];
-	bool ok = derive(t->secret, "mailferry ticket next", next);
+	bool ok = derive(secret, "mailferry ticket next", next);
+
+	if (ok)
+		memcpy(secret, next, TLS_TICKET_SECRET);
+	OPENSSL_cleanse(next, sizeof(next));
+	return ok;
+}
+
+int tls_tickets_age(
+	unsigned char secret[static TLS_TICKET_SECRET], uint64_t *made_s, uint64_t now_s)
+{
+	uint64_t period = *made_s / TLS_TICKET_PERIOD_S;
+	uint64_t now = now_s / TLS_TICKET_PERIOD_S;
+	bool ok = true;
+
+	/* a clock that was set that far: tls_tickets_init() comes to terms with it */
+	if (now > period + PERIODS_MAX)
+		return 0;
+	for (; ok && period + TLS_TICKET_KEYS - 1 < now; period++) {
+		ok = make_next(secret);
+		*made_s = (period + 1) * TLS_TICKET_PERIOD_S;
+	}
+	return ok ? 0 : -EIO;
+}
+
+static bool step(struct tls_tickets *t)
+{
+	bool ok = make_next(t->secret);
 
 	memmove(&t->keys[1], &t->keys[0], sizeof(t->keys) - sizeof(t->keys[0]));
-	memcpy(t->secret, next, sizeof(t->secret));
-	OPENSSL_cleanse(next, sizeof(next));
 	t->period++;
 	return ok && make_key(t->secret, &t->keys[0]);
 }

@@ -317,12 +317,40 @@ static void test_resumption(void **state)
 	SSL_CTX_free(client_ctx);
 }
 
+/* Of a certificate that the client has not seen. */
+static void test_resumption_at_another_name(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct world *w = *state;
+	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+
+	add(w->server, w->ec, "DNS:a,DNS:aa", STR_LIT(""));
+	add(w->server, w->ec, "DNS:b", STR_LIT(""));
+	SSL_CTX_set_session_cache_mode(client_ctx, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(client_ctx, keep_session);
+	for (size_t i = 0; i < N_ROWS(versions); i++) {
+		struct kept kept = { NULL, 0 };
+
+		SSL_CTX_set_max_proto_version(client_ctx, versions[i]);
+		assert_false(meet(
+			tls_server_context(w->server, "a", "", ""), client_ctx, &kept));
+		assert_true(meet(
+			tls_server_context(w->server, "aa", "", ""), client_ctx, &kept));
+		assert_false(meet(
+			tls_server_context(w->server, "b", "", ""), client_ctx, &kept));
+		assert_true(meet(
+			tls_server_context(w->server, "b", "", ""), client_ctx, &kept));
+		SSL_SESSION_free(kept.newest);
+	}
+	SSL_CTX_free(client_ctx);
+}
+
 static void test_ticket_keys(void **state)
 {
 	unsigned char secret[TLS_TICKET_SECRET] = { 7 };
 	unsigned char name[TLS_TICKET_NAME];
-	struct tls_tickets one, two;
-	uint64_t now = 50 * (uint64_t)TLS_TICKET_PERIOD_S;
+	struct tls_tickets one, two, three;
+	uint64_t made, now = 50 * (uint64_t)TLS_TICKET_PERIOD_S;
 
 	(void)state;
 	assert_int_equal(tls_tickets_init(&one, secret, now), 0);
@@ -340,10 +368,27 @@ static void test_ticket_keys(void **state)
 		tls_tickets_find(&one, name, now + 2 * (uint64_t)TLS_TICKET_PERIOD_S));
 	assert_null(
 		tls_tickets_find(&one, name, now + 3 * (uint64_t)TLS_TICKET_PERIOD_S));
+	/* a worker that begins later is given no more than the others have */
+	made = now + 1;
+	assert_int_equal(tls_tickets_age(secret, &made, now + 5), 0);
+	assert_int_equal(made, now + 1);
+	assert_int_equal(
+		tls_tickets_age(secret, &made, now + 9 * (uint64_t)TLS_TICKET_PERIOD_S),
+		0);
+	assert_int_equal(made, now + 7 * (uint64_t)TLS_TICKET_PERIOD_S);
+	assert_int_equal(tls_tickets_init(&three, secret, made), 0);
+	assert_null(tls_tickets_find(&three, name, made));
+	for (uint64_t i = 7; i < 10; i++) {
+		uint64_t then = now + i * TLS_TICKET_PERIOD_S;
+
+		memcpy(name, tls_tickets_current(&three, then)->name, sizeof(name));
+		assert_non_null(tls_tickets_find(&two, name, then));
+	}
 	/* what it was made of is not there any more */
 	assert_memory_not_equal(one.secret, secret, sizeof(secret));
 	tls_tickets_fini(&one);
 	tls_tickets_fini(&two);
+	tls_tickets_fini(&three);
 }
 
 static void test_alpn_and_staple(void **state)
@@ -368,15 +413,39 @@ static void test_alpn_and_staple(void **state)
 	SAME("alpn", str_of(chosen, len), STR_LIT("imap"));
 	assert_int_equal(SSL_get_tlsext_status_ocsp_resp(client, &chosen), 6);
 	done(server, client);
-	/* another protocol's client goes on without */
-	server = SSL_new(tls_server_context(w->server, "a", "", ""));
-	tls_server_offer_alpn(server, "pop3");
-	client = SSL_new(client_ctx);
-	fake_connect(client, server);
-	assert_int_equal(fake_turns(client, server), 0);
-	SSL_get0_alpn_selected(client, &chosen, &len);
-	assert_int_equal(len, 0);
-	done(server, client);
+	SSL_CTX_free(client_ctx);
+}
+
+/* What the client offers, at a service of that name: it goes on, or is refused. */
+static void test_alpn_of_others(void **state)
+{
+	static const struct {
+		const char *ours, *offered;
+		int result;
+	} rows[] = {
+		{ "pop3", "\4imap", 0 },
+		{ NULL, "\5esmtp", 0 },
+		{ "imap", "\2h2\10http/1.1", -EPROTO },
+		{ NULL, "\10http/1.1", -EPROTO },
+		{ "imap", "\2h2\4imap", 0 },
+	};
+	struct world *w = *state;
+	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());
+
+	add(w->server, w->ec, "DNS:a", STR_LIT(""));
+	for (size_t i = 0; i < N_ROWS(rows); i++) {
+		SSL *server = SSL_new(tls_server_context(w->server, "a", "", ""));
+		SSL *client = SSL_new(client_ctx);
+
+		tls_server_offer_alpn(server, rows[i].ours);
+		assert_int_equal(SSL_set_alpn_protos(client,
+					 (const unsigned char *)rows[i].offered,
+					 (unsigned)strlen(rows[i].offered)),
+			0);
+		fake_connect(client, server);
+		assert_int_equal(fake_turns(client, server), rows[i].result);
+		done(server, client);
+	}
 	SSL_CTX_free(client_ctx);
 }
 
@@ -495,7 +564,9 @@ int main(void)
 		TEST(test_versions),
 		TEST(test_resumption),
 		cmocka_unit_test(test_ticket_keys),
+		TEST(test_resumption_at_another_name),
 		TEST(test_alpn_and_staple),
+		TEST(test_alpn_of_others),
 		TEST(test_reload),
 		TEST(test_bad_input),
 		TEST(test_source_verification),
