@@ -2,6 +2,7 @@
 #include "tls/stream_tls.h"
 
 #include "tls/remote_key.h"
+#include "tls/stream_tls_state.h"
 #include "tls/traffic.h"
 
 #include <errno.h>
@@ -10,36 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <uv.h>
-
-#define RECORD 16384     /* bytes in a record, at the most */
-#define RECORD_EXTRA 261 /* its header, and what a cipher may add (RFC 5246, 6.2.3) */
-#define BATCH (4 * (RECORD + RECORD_EXTRA)) /* what goes to or comes from below at once */
-#define OUT_MAX 262144 /* a flight of the handshake with long chains */
-#define ERROR_MAX 128
-#define OWN_WORDS_MAX 64 /* in a row: new keys, tickets, alerts */
-
-enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_ENDED, TLS_BROKEN };
-
-struct stream_tls {
-	struct stream stream; /* first: it is one */
-	struct tls_waiter waiter;
-	SSL *ssl;
-	enum tls_state state;
-	bool at_end;      /* of the stream below */
-	bool has_shut;    /* close_notify is said; the end follows when `out` is empty */
-	bool read_rests;  /* what has come is less than a record */
-	bool write_rests; /* the peer has to end its message before we can say anything */
-	unsigned own_words; /* of TLS itself since the last bytes for the owner */
-	bool is_dry;        /* inside a call: below has no more, and is not asked again */
-	size_t take;        /* inside a call: bytes to ask below for at once */
-	size_t left;      /* inside a call: bytes to take from below, then others' turn */
-	bool more;        /* inside a call: another record follows, so this one waits */
-	bool has_tickets; /* `out` is that, and goes with the first words */
-	int code;         /* why it is broken, or -errno of the stream below */
-	struct buf early; /* read before TLS began, not given to OpenSSL yet */
-	struct buf out;   /* not taken by below yet */
-	char *error;      /* NULL: none */
-};
 
 /* Several records in one call of the stream below: each call costs as much as enciphering
    a record. Ciphertext, and used inside one call of ours only: one for all. */
@@ -115,9 +86,7 @@ static void begin_taking(struct stream_tls *t, size_t size)
    the price of ours (a client before its login), and the owner hears of none. */
 static void on_own_word(const SSL *ssl, int where, int code)
 {
-	struct tls_waiter *waiter = SSL_get_app_data(ssl);
-	struct stream_tls *t = (struct stream_tls *)((char *)waiter -
-						     offsetof(struct stream_tls, waiter));
+	struct stream_tls *t = stream_tls_of_waiter(SSL_get_app_data(ssl));
 
 	/* one for each message, and none for a part of it */
 	if (where & SSL_CB_ALERT || (where & SSL_CB_EXIT && code > 0))
@@ -539,10 +508,7 @@ int stream_tls_offload(struct stream **s)
 
 static void wake(struct tls_waiter *waiter)
 {
-	struct stream_tls *t = (struct stream_tls *)((char *)waiter -
-						     offsetof(struct stream_tls, waiter));
-
-	stream_wake(&t->stream);
+	stream_wake(&stream_tls_of_waiter(waiter)->stream);
 }
 
 static int prepare(struct stream_tls *t, SSL_CTX *context)

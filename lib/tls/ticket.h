@@ -31,8 +31,8 @@ struct tls_tickets {
    at the moment when the secret was made, so the same for all. 0 or -EIO. */
 int tls_tickets_init(struct tls_tickets *t,
 	const unsigned char secret[static TLS_TICKET_SECRET], uint64_t now_s);
-/* For who hands the secret out at any later time: makes it that of the oldest period whose
-   key is still kept at now_s, and *made_s a moment of that. 0 or -EIO. */
+/* For who hands the secret out at any later time: makes it that of the oldest period
+   whose key is still kept at now_s, and *made_s a moment of that. 0 or -EIO. */
 int tls_tickets_age(
 	unsigned char secret[static TLS_TICKET_SECRET], uint64_t *made_s, uint64_t now_s);
 void tls_tickets_fini(struct tls_tickets *t); /* wipes */
