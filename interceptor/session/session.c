@@ -211,14 +211,18 @@ void session_free(struct session *s)
 
 bool session_set_account(struct session *s, struct str name, int64_t id)
 {
-	char *copy = name.len ? str_dup_c(name) : NULL;
+	char *copy;
 
+	if (session_is_of(s, name)) {
+		s->account_id = id;
+		return true;
+	}
+	copy = name.len ? str_dup_c(name) : NULL;
 	if (name.len && !copy) {
 		session_close(s, "no memory");
 		return false;
 	}
-	if (!copy || !session_is_of(s, name))
-		session_set_live(s, false); /* it was another one's */
+	session_set_live(s, false); /* it was another one's */
 	free(s->account);
 	s->account = copy;
 	s->account_id = id;

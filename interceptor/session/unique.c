@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/session/unique.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "base/hex.h"
+
+#include <stdint.h>
 #include <sys/random.h>
 
 #define POOL 32 /* 256 bytes: so many are given whole, or not at all (getrandom(2)) */
@@ -27,6 +28,6 @@ bool unique_make(char ret[static UNIQUE_LEN + 1])
 	uint64_t bits = 0;
 	bool ok = take(&bits);
 
-	(void)snprintf(ret, UNIQUE_LEN + 1, "%016" PRIx64, bits);
+	hex_write((const unsigned char *)&bits, sizeof(bits), ret);
 	return ok;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/session/unseen_flows.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
@@ -35,7 +36,7 @@ void client_text(const union endpoint *e, char text[static CLIENT_TEXT_MAX])
 		(void)inet_ntop(AF_INET6, &network, address, sizeof(address));
 		(void)snprintf(text, CLIENT_TEXT_MAX, "%s/64", address);
 	} else {
-		(void)inet_ntop(AF_INET, &e->v4.sin_addr, text, CLIENT_TEXT_MAX);
+		address_v4_text(&e->v4.sin_addr, text);
 	}
 }
 

@@ -72,12 +72,21 @@ static size_t put_head(char *line, size_t size, enum log_level level, const char
 	const char *event)
 {
 	char time[LOG_TIME_MAX];
-	int n;
+	const struct str words[] = { log_time_text(clock_wall_ms(), time),
+		str_from(log_state.program), str_from(level_names[level]),
+		str_from(session), str_from(event) };
+	size_t len = 0;
 
-	(void)log_time_text(clock_wall_ms(), time);
-	n = snprintf(line, size, "%s %s %s %s %s ", time, log_state.program,
-		level_names[level], session, event);
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct str word = str_take(words[i], size - len - 1);
+
+		memcpy(line + len, word.ptr, word.len);
+		len += word.len;
+		if (len + 1 < size)
+			line[len++] = ' ';
+	}
+	line[len] = '\0';
+	return len;
 }
 
 void log_gather(void)

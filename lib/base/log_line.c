@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/log_line.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#define PART_LEN 5 /* ".345Z" */
 
 bool log_line_read(struct str line, struct log_line *ret)
 {
@@ -40,10 +41,18 @@ static const char *second_text(time_t second)
 
 struct str log_time_text(uint64_t ms, char text[static LOG_TIME_MAX])
 {
-	int n = snprintf(text, LOG_TIME_MAX, "%.19s.%03uZ",
-		second_text((time_t)(ms / 1000)), (unsigned)(ms % 1000));
+	struct str second = str_from(second_text((time_t)(ms / 1000)));
+	unsigned part = (unsigned)(ms % 1000);
+	char *at = text + str_take(second, LOG_TIME_MAX - PART_LEN - 1).len;
 
-	return str_of(text, n > 0 ? (size_t)n : 0);
+	memcpy(text, second.ptr, (size_t)(at - text));
+	*at++ = '.';
+	*at++ = (char)('0' + part / 100);
+	*at++ = (char)('0' + part / 10 % 10);
+	*at++ = (char)('0' + part % 10);
+	*at++ = 'Z';
+	*at = '\0';
+	return str_of(text, (size_t)(at - text));
 }
 
 static struct str value_at(struct str rest)

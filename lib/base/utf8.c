@@ -46,6 +46,19 @@ bool utf8_is_harmless(uint32_t c)
 	return true;
 }
 
+#define WORD sizeof(uint64_t)
+
+/* Whether so many bytes are all from ' ' to '~', as nearly all are. */
+static bool is_plain(const char *bytes)
+{
+	const uint64_t each = UINT64_MAX / 0xff, high = each << 7;
+	uint64_t word;
+
+	memcpy(&word, bytes, WORD);
+	/* none is 0x7f or more, and then no sum carries; none is less than 0x20 */
+	return !((word | (word + each)) & high) && !(~(word + each * 0x60) & high);
+}
+
 void utf8_make_harmless(char *text, size_t len)
 {
 	struct str rest = str_of(text, len);
@@ -53,7 +66,9 @@ void utf8_make_harmless(char *text, size_t len)
 	while (rest.len) {
 		size_t at = len - rest.len;
 
-		if (!utf8_is_harmless(utf8_next(&rest)))
+		if (rest.len >= WORD && is_plain(rest.ptr))
+			rest = str_skip(rest, WORD);
+		else if (!utf8_is_harmless(utf8_next(&rest)))
 			memset(text + at, '?', len - rest.len - at);
 	}
 }

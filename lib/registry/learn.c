@@ -429,9 +429,9 @@ void registry_remember_looks(struct registry *r)
 		r->recent = recent_new();
 }
 
-/* A moment ago there was nothing new in this very login. NULL: it is to be looked at;
-   *ret is the question then, if the answer may be kept. */
-static const struct recent_answer *find_no_news(
+/* What a look at this very login found a moment ago. NULL: it is to be looked at; *ret is
+   the question then, if the answer may be kept. */
+static const struct recent_answer *look_before(
 	struct registry *r, const struct login *login, struct recent_question *ret)
 {
 	const struct proven_login *p = login->proven;
@@ -444,9 +444,10 @@ static const struct recent_answer *find_no_news(
 		return NULL;
 	before = recent_find(
 		r->recent, r->db, parts, sizeof(parts) / sizeof(parts[0]), ret);
-	if (before &&
+	/* another password; what is new is looked at again by who writes it */
+	if (before && !before->is_news &&
 		k->row(k->context, before->route.id, p->password) != before->password)
-		return NULL; /* another password */
+		return NULL;
 	return before;
 }
 
@@ -455,13 +456,13 @@ static int look_for_news(struct registry *r, const struct login *login,
 	struct account_route *ret_route, struct error *err)
 {
 	struct recent_question q;
-	const struct recent_answer *before = find_no_news(r, login, &q);
+	const struct recent_answer *before = look_before(r, login, &q);
 	struct look look;
 	int code;
 
 	if (before) {
 		*ret_route = before->route;
-		return 0;
+		return before->is_news;
 	}
 	code = look_up(r, login, &look, err);
 	if (code < 0)
@@ -469,8 +470,10 @@ static int look_for_news(struct registry *r, const struct login *login,
 	if (!look.route.id)
 		memcpy(look.route.name, login->keys.whole.ptr, login->keys.whole.len);
 	*ret_route = look.route;
-	if (is_news(login, &look))
+	if (is_news(login, &look)) {
+		recent_keep_news(r->recent, r->db, &q, &look.route);
 		return 1;
+	}
 	if (look.password && !look.password_failed)
 		recent_keep(r->recent, r->db, &q, &look.route, look.password);
 	return 0;

@@ -46,6 +46,12 @@ static struct place *place_of(struct recent *r, const struct recent_question *q)
 	return &r->places[(hash ^ hash >> 32) % PLACES];
 }
 
+static bool is_good(const struct recent *r, const struct place *p)
+{
+	return p->generation == r->generation &&
+	       clock_monotonic_ms() - p->kept_at < GOOD_MS;
+}
+
 static bool write_question(struct recent_question *q, const struct str *parts, size_t n)
 {
 	q->len = 0;
@@ -70,15 +76,14 @@ const struct recent_answer *recent_find(struct recent *r, struct database *d,
 		return NULL;
 	}
 	p = place_of(r, ret);
-	if (!same(&ret->version, &r->version) || p->generation != r->generation ||
-		p->len != ret->len || memcmp(p->text, ret->text, p->len) != 0 ||
-		clock_monotonic_ms() - p->kept_at >= GOOD_MS)
+	if (!same(&ret->version, &r->version) || p->len != ret->len ||
+		memcmp(p->text, ret->text, p->len) != 0 || !is_good(r, p))
 		return NULL;
 	return &p->answer;
 }
 
-void recent_keep(struct recent *r, struct database *d, const struct recent_question *q,
-	const struct account_route *route, int64_t password)
+static void keep(struct recent *r, struct database *d, const struct recent_question *q,
+	const struct recent_answer *answer)
 {
 	struct database_version now;
 	struct place *p;
@@ -90,11 +95,25 @@ void recent_keep(struct recent *r, struct database *d, const struct recent_quest
 		r->generation++;
 	}
 	p = place_of(r, q);
+	if (answer->is_news && is_good(r, p) && !p->answer.is_news)
+		return;
 	p->generation = r->generation;
 	p->kept_at = clock_monotonic_ms();
 	p->len = q->len;
 	memcpy(p->text, q->text, q->len);
-	p->answer = (struct recent_answer){ *route, password };
+	p->answer = *answer;
+}
+
+void recent_keep(struct recent *r, struct database *d, const struct recent_question *q,
+	const struct account_route *route, int64_t password)
+{
+	keep(r, d, q, &(struct recent_answer){ *route, password, false });
+}
+
+void recent_keep_news(struct recent *r, struct database *d,
+	const struct recent_question *q, const struct account_route *route)
+{
+	keep(r, d, q, &(struct recent_answer){ *route, 0, true });
 }
 
 bool recent_fact(struct recent *r, struct database *d, const char *name,

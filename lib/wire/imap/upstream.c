@@ -71,7 +71,10 @@ static void put_tag(struct imap_upstream *u, struct cut *c)
 	if (c->at != c->wanted || c->r < 0)
 		return;
 	u->commands++;
-	c->r = buf_printf(c->out, "%.*s%u ", (int)u->unique_len, u->unique, u->commands);
+	put(c, str_of(u->unique, u->unique_len));
+	if (c->r == 0)
+		c->r = buf_number(c->out, u->commands);
+	put(c, STR_LIT(" "));
 }
 
 static bool needs_literal(struct str s, bool was_literal)

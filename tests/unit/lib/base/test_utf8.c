@@ -104,11 +104,29 @@ static void no_two_or_three_bytes_get_through(void **state)
 	}
 }
 
+/* Many plain bytes are taken at once: what is among them is found wherever it stands. */
+static void none_hides_among_plain_ones(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t at = 0; at < 24; at++) {
+			char text[] = " ~abcdefghijklmnopqrst~ ", want[sizeof(text)];
+			bool shows = c >= 0x20 && c < 0x7f;
+
+			memcpy(want, text, sizeof(text));
+			text[at] = (char)c;
+			want[at] = shows ? (char)c : '?';
+			utf8_make_harmless(text, sizeof(text) - 1);
+			assert_string_equal(text, want);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_character_is_taken),
 		cmocka_unit_test(what_steers_is_not_shown),
+		cmocka_unit_test(none_hides_among_plain_ones),
 		cmocka_unit_test(no_two_or_three_bytes_get_through),
 	};
 

@@ -58,6 +58,61 @@ static void test_an_answer_holds_until_a_commit(void **state)
 	free(r);
 }
 
+static void keep_news(struct test *t, struct recent *r, const char *name)
+{
+	struct account_route route = { .id = 9 };
+	struct recent_question q;
+
+	(void)find(t, r, name, &q);
+	recent_keep_news(r, t->r->db, &q, &route);
+}
+
+/* The second name that has the same place as the first. */
+static void find_neighbour(struct test *t, struct recent *r, char *name, size_t size)
+{
+	struct recent_question q;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		(void)snprintf(name, size, "n%u", i);
+		keep(t, r, name, 1);
+		if (!find(t, r, "alice", &q))
+			return;
+	}
+	fail_msg("no name has alice's place");
+}
+
+static void test_news_puts_out_nothing_else(void **state)
+{
+	struct test *t = *state;
+	struct recent *r = recent_new();
+	struct recent_question q;
+	const struct recent_answer *a;
+	char name[16];
+
+	assert_non_null(r);
+	keep_news(t, r, "alice");
+	a = find(t, r, "alice", &q);
+	assert_non_null(a);
+	assert_true(a->is_news);
+	assert_int_equal(a->route.id, 9);
+	keep(t, r, "alice", 3);
+	keep_news(t, r, "alice"); /* of another password */
+	a = find(t, r, "alice", &q);
+	assert_non_null(a);
+	assert_false(a->is_news);
+	find_neighbour(t, r, name, sizeof(name));
+	keep(t, r, "alice", 3);
+	keep_news(t, r, name);
+	assert_null(find(t, r, name, &q));
+	assert_non_null(find(t, r, "alice", &q));
+	NO_ERROR(registry_set_fact(t->r, STR_LIT("x"), STR_LIT("y"), &t->err));
+	keep_news(t, r, name); /* what was there is not good any more */
+	assert_non_null(find(t, r, name, &q));
+	keep(t, r, "alice", 3);
+	assert_null(find(t, r, name, &q));
+	free(r);
+}
+
 static void test_what_is_not_kept(void **state)
 {
 	struct test *t = *state;
@@ -134,6 +189,34 @@ static void test_the_registry_forgets_in_time(void **state)
 	assert_false(look(t, "alice", "secret", &route));
 	assert_int_equal(route.route, ROUTE_BUSY);
 	registry_close(other);
+}
+
+/* A first login is looked at once until somebody has written it. */
+static void test_news_is_remembered(void **state)
+{
+	struct test *t = *state;
+	const struct str parts[] = { STR_LIT("alice"), STR_LIT("imap"), STR_LIT("") };
+	const struct recent_answer *a;
+	struct account_route route = { .id = 1 };
+	struct recent_question q;
+
+	registry_remember_looks(t->r);
+	assert_null(recent_find(t->r->recent, t->r->db, parts, ROWS(parts), &q));
+	for (int i = 0; i < 2; i++) {
+		assert_true(look(t, "alice", "secret", &route));
+		assert_int_equal(route.id, 0);
+		assert_string_equal(route.name, "alice");
+	}
+	a = recent_find(t->r->recent, t->r->db, parts, ROWS(parts), &q);
+	assert_non_null(a);
+	assert_true(a->is_news);
+	assert_int_equal(capture(t, "alice", "secret"), 1);
+	assert_true(look(t, "alice", "secret", &route)); /* it is due */
+	assert_true(look(t, "alice", "secret", &route));
+	assert_int_not_equal(route.id, 0);
+	assert_true(log_in(t, "alice", "secret", "", &route));
+	for (int i = 0; i < 2; i++)
+		assert_false(look(t, "alice", "secret", &route));
 }
 
 /* The route of a moved user, until somebody commits. */
@@ -234,8 +317,10 @@ int main(void)
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(test_an_answer_holds_until_a_commit),
+		ROW(test_news_puts_out_nothing_else),
 		ROW(test_what_is_not_kept),
 		ROW(test_the_registry_forgets_in_time),
+		ROW(test_news_is_remembered),
 		ROW(test_a_route_is_remembered),
 		ROW(test_routes_are_forgotten_in_time),
 		ROW(test_facts_are_forgotten_in_time),
