@@ -4,44 +4,17 @@
  * kernel takes. sandbox_ready FILE
  *
  * The process's number is not known yet: READY_PID_AT says which instruction compares
- * with it. Before libseccomp's list comes what such a list cannot say: no lingering
- * (refuse_lingering() in sandbox_filters.c).
+ * with it. Before libseccomp's list comes what such a list cannot say: no lingering.
  */
 #include "base/sandbox_walls.h"
 
 #include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define ANY_PID 0x7ffffffe /* no such process, and nothing else in a list */
 #define CODE_MAX 4096
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define LOW 0
-#else
-#define LOW 4
-#endif
-#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
-#define LOAD_LOW(argument)                                                               \
-	LOAD((unsigned)offsetof(struct seccomp_data, args) + 8 * (argument) + LOW)
-#define ELSE_SKIP(value, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (n))
-
-static const struct sock_filter no_lingering[] = {
-	LOAD(offsetof(struct seccomp_data, nr)),
-	ELSE_SKIP(SYS_setsockopt, 5),
-	LOAD_LOW(1),
-	ELSE_SKIP(SOL_SOCKET, 3),
-	LOAD_LOW(2),
-	ELSE_SKIP(SO_LINGER, 1),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-};
-#define N_BEFORE (sizeof(no_lingering) / sizeof(no_lingering[0]))
 
 _Static_assert(
 	!(SANDBOX_OF_ACCOUNT & (SANDBOX_LISTENS | SANDBOX_CHILDREN | SANDBOX_USERS)),
@@ -108,8 +81,8 @@ int main(int argc, char **argv)
 		die("usage: sandbox_ready FILE");
 	(void)fprintf(file,
 		"#define READY_PID_AT %zu\nstatic const struct sock_filter ready[] = {\n",
-		N_BEFORE + find_pid(code, n));
-	write_code(file, no_lingering, N_BEFORE);
+		SANDBOX_NO_LINGERING + find_pid(code, n));
+	write_code(file, sandbox_no_lingering, SANDBOX_NO_LINGERING);
 	write_code(file, code, n);
 	(void)fputs("};\n", file);
 	return fclose(file) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

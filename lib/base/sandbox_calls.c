@@ -14,9 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -255,3 +257,26 @@ int sandbox_list_calls(const struct sandbox *s, int pid, void **ret)
 	*ret = filter;
 	return r;
 }
+
+/* ── what a list cannot say: it has no "but" ───────────────────────────────────────── */
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LOW 0
+#else
+#define LOW 4
+#endif
+#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
+/* The kernel reads 32 bits of it. */
+#define LOAD_LOW(argument)                                                               \
+	LOAD((unsigned)offsetof(struct seccomp_data, args) + 8 * (argument) + LOW)
+#define ELSE_SKIP(value, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (n))
+
+const struct sock_filter sandbox_no_lingering[] = {
+	LOAD(offsetof(struct seccomp_data, nr)),
+	ELSE_SKIP(SYS_setsockopt, 5),
+	LOAD_LOW(1),
+	ELSE_SKIP(SOL_SOCKET, 3),
+	LOAD_LOW(2),
+	ELSE_SKIP(SO_LINGER, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+};

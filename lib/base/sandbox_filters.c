@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,16 +40,24 @@ static int list_calls(const struct sandbox *s)
 	return load(filter, r);
 }
 
+static int load_code(struct sock_filter *code, unsigned short n)
+{
+	const struct sock_fprog program = { .len = n, .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		return -errno;
+	return 0;
+}
+
 /* As list_calls() and refuse_lingering() would make it. */
 static int load_ready(void)
 {
 	struct sock_filter code[COUNT(ready)];
-	const struct sock_fprog program = { .len = COUNT(code), .filter = code };
 
 	memcpy(code, ready, sizeof(code));
 	code[READY_PID_AT].k = (uint32_t)getpid();
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno
-	                                                                      : 0;
+	return load_code(code, COUNT(code));
 }
 
 /* Real, effective and saved one. A filter of its own, since a list of what is allowed
@@ -72,18 +80,14 @@ static int narrow_users(const struct sandbox *s)
 	return load(filter, r);
 }
 
-/* A socket that lingers lets close() wait as long as it says, also in the master that a
-   process gives it to. The kernel reads 32 bits of each argument. A filter of its own:
-   the list has no "but". */
 static int refuse_lingering(void)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int r = filter ? seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(setsockopt), 2,
-				 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, SOL_SOCKET),
-				 SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX, SO_LINGER))
-	               : -ENOMEM;
+	struct sock_filter code[SANDBOX_NO_LINGERING + 1] = {
+		[SANDBOX_NO_LINGERING] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+	};
 
-	return load(filter, r);
+	memcpy(code, sandbox_no_lingering, sizeof(sandbox_no_lingering));
+	return load_code(code, COUNT(code));
 }
 
 static int load_filters(const struct sandbox *s)

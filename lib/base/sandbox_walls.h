@@ -4,8 +4,15 @@
 /* The parts of sandbox.h, for sandbox.c alone. */
 #include "base/sandbox.h"
 
+#include <linux/filter.h>
+
 /* sandbox_calls.c: *ret is libseccomp's, also after an error. pid: the process's own. */
 int sandbox_list_calls(const struct sandbox *s, int pid, void **ret);
+
+/* Instructions to stand before a list. A socket that lingers lets close() wait as long as
+   it says, also in the master that a process gives it to. */
+#define SANDBOX_NO_LINGERING 7
+extern const struct sock_filter sandbox_no_lingering[SANDBOX_NO_LINGERING];
 
 /* sandbox_filters.c: the last one, it ends what the others need. */
 int sandbox_enter_calls(const struct sandbox *s, struct error *err);
