@@ -193,8 +193,9 @@ static int enqueue(struct asker *a, struct str bytes)
 	return 0;
 }
 
-static int send_or_queue(struct asker *a, struct str bytes)
+static int send_or_queue(void *context, struct str bytes)
 {
+	struct asker *a = context;
 	int r = STAILQ_EMPTY(&a->queue) ? ipc_send(a->fd, bytes, NULL, 0) : -EAGAIN;
 
 	if (r != -EAGAIN)
@@ -205,35 +206,13 @@ static int send_or_queue(struct asker *a, struct str bytes)
 	return r;
 }
 
-/* A chain of certificates is long; on the stack there is room for all else. */
-static int encode_and_send(struct asker *a, const struct message *m)
-{
-	char small[MESSAGE_SMALL_MAX], *bytes = small;
-	size_t size = message_length(m);
-	ssize_t r;
-
-	if (size > IPC_MESSAGE_MAX)
-		return -EMSGSIZE;
-	if (size > sizeof(small))
-		bytes = malloc(size);
-	if (!bytes)
-		return -ENOMEM;
-	r = message_encode(m, bytes, size);
-	if (r > 0)
-		r = send_or_queue(a, str_of(bytes, (size_t)r));
-	explicit_bzero(bytes, size);
-	if (bytes != small)
-		free(bytes);
-	return (int)r;
-}
-
 void asker_send(struct asker *a, const struct message *m)
 {
 	int r;
 
 	if (a->fd < 0)
 		return;
-	r = encode_and_send(a, m);
+	r = message_give(m, send_or_queue, a);
 	if (r < 0) {
 		log_warning(NULL, "asker", "role=%s pid=%d error=%d", role_name(a->role),
 			a->pid, -r);

@@ -41,13 +41,20 @@ static int wait_until(int fd, short events, const struct patience *p, struct err
 	return r;
 }
 
+struct sending {
+	int fd, with;
+};
+
+static int send_on(void *context, struct str bytes)
+{
+	const struct sending *w = context;
+
+	return ipc_send(w->fd, bytes, &w->with, w->with >= 0);
+}
+
 static int send_now(int fd, const struct message *m, int with)
 {
-	char bytes[IPC_MESSAGE_MAX];
-	ssize_t len = message_encode(m, bytes, sizeof(bytes));
-
-	return len < 0 ? (int)len
-	               : ipc_send(fd, str_of(bytes, (size_t)len), &with, with >= 0);
+	return message_give(m, send_on, &(struct sending){ fd, with });
 }
 
 int ask_send_fd(int fd, const struct message *m, int with, const struct patience *p,

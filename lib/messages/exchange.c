@@ -4,40 +4,22 @@
 #include "base/fd.h"
 
 #include <errno.h>
-#include <string.h>
 
-#define SMALL 2048
+struct sending {
+	struct channel *channel;
+	int fd;
+};
 
-static int send_from(
-	char *bytes, size_t size, struct channel *c, const struct message *m, int fd)
+static int send_on(void *context, struct str bytes)
 {
-	ssize_t len = message_encode(m, bytes, size);
-	int r = len < 0 ? (int)len : channel_send(c, str_of(bytes, (size_t)len), fd);
+	const struct sending *w = context;
 
-	explicit_bzero(bytes, len < 0 ? 0 : (size_t)len); /* it may be a password */
-	return r;
-}
-
-static __attribute__((noinline)) int send_large(
-	struct channel *c, const struct message *m, int fd)
-{
-	char bytes[IPC_MESSAGE_MAX];
-
-	return send_from(bytes, sizeof(bytes), c, m, fd);
-}
-
-/* Nearly all are small, and the pages of a stack are touched one by one. */
-static __attribute__((noinline)) int send_small(
-	struct channel *c, const struct message *m, int fd)
-{
-	char bytes[SMALL];
-
-	return send_from(bytes, sizeof(bytes), c, m, fd);
+	return channel_send(w->channel, bytes, w->fd);
 }
 
 int message_send(struct channel *c, const struct message *m, int fd)
 {
-	return message_length(m) <= SMALL ? send_small(c, m, fd) : send_large(c, m, fd);
+	return message_give(m, send_on, &(struct sending){ c, fd });
 }
 
 int message_handle(const struct message_row *rows, size_t n, struct packet *p,

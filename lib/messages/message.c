@@ -6,8 +6,13 @@
  */
 #include "messages/message.h"
 
+#include "base/ipc.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define SMALL 2048
 
 static const char *const type_names[] = {
 	[MESSAGE_NONE] = "NONE",
@@ -166,6 +171,28 @@ ssize_t message_encode(const struct message *m, char *bytes, size_t size)
 		at += 4 + field.len;
 	}
 	return (ssize_t)at;
+}
+
+/* Nearly all are small, and the pages of a stack are touched one by one. */
+int message_give(const struct message *m, message_take_fn *take, void *context)
+{
+	char small[SMALL], *bytes = small;
+	size_t size = message_length(m);
+	ssize_t r;
+
+	if (size > IPC_MESSAGE_MAX)
+		return -EMSGSIZE;
+	if (size > sizeof(small))
+		bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	r = message_encode(m, bytes, size);
+	if (r > 0)
+		r = take(context, str_of(bytes, (size_t)r));
+	explicit_bzero(bytes, size);
+	if (bytes != small)
+		free(bytes);
+	return (int)r;
 }
 
 int message_next(struct str *rest, struct message *ret_message)

@@ -348,6 +348,11 @@ size_t message_length(const struct message *m); /* of what is encoded */
 /* Into bytes[size]; returns the length or -EMSGSIZE. */
 ssize_t message_encode(const struct message *m, char *bytes, size_t size);
 
+/* Gives take() the encoded bytes, for the time of the call, and wipes them: one may have
+   a password. What take() returns; -EMSGSIZE: more than IPC_MESSAGE_MAX; -ENOMEM. */
+typedef int message_take_fn(void *context, struct str bytes);
+int message_give(const struct message *m, message_take_fn *take, void *context);
+
 /* Views into `bytes`. 0 or -EBADMSG (cut short, too long, unknown type, other version).
  */
 int message_decode(struct str bytes, struct message *ret_message);
