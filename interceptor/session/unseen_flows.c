@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "interceptor/session/unseen_flows.h"
 
-#include "base/address.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
@@ -36,7 +35,7 @@ void client_text(const union endpoint *e, char text[static CLIENT_TEXT_MAX])
 		(void)inet_ntop(AF_INET6, &network, address, sizeof(address));
 		(void)snprintf(text, CLIENT_TEXT_MAX, "%s/64", address);
 	} else {
-		address_v4_text(&e->v4.sin_addr, text);
+		(void)inet_ntop(AF_INET, &e->v4.sin_addr, text, CLIENT_TEXT_MAX);
 	}
 }
 

@@ -65,22 +65,6 @@ void address_from_bytes(int family, const void *bytes, struct sockaddr_storage *
 	*ret = a;
 }
 
-/* inet_ntop() does it by sprintf(). */
-void address_v4_text(const void *bytes, char ret[static ADDRESS_V4_TEXT_MAX])
-{
-	const unsigned char *byte = bytes;
-	char *at = ret;
-
-	for (int i = 0; i < 4; i++) {
-		if (byte[i] >= 100)
-			*at++ = (char)('0' + byte[i] / 100);
-		if (byte[i] >= 10)
-			*at++ = (char)('0' + byte[i] / 10 % 10);
-		*at++ = (char)('0' + byte[i] % 10);
-		*at++ = i < 3 ? '.' : '\0';
-	}
-}
-
 bool address_is_same_host(
 	const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {

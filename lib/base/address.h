@@ -22,9 +22,6 @@ void address_set_port(struct sockaddr_storage *a, uint16_t port);
 struct str address_bytes(const struct sockaddr_storage *a);
 /* Of so many bytes, without a port. */
 void address_from_bytes(int family, const void *bytes, struct sockaddr_storage *ret);
-/* "192.0.2.1", of 4 bytes in network order. */
-#define ADDRESS_V4_TEXT_MAX 16
-void address_v4_text(const void *bytes, char ret[static ADDRESS_V4_TEXT_MAX]);
 /* Whether both are one host's, whatever their ports. */
 bool address_is_same_host(
 	const struct sockaddr_storage *a, const struct sockaddr_storage *b);

@@ -122,9 +122,7 @@ static uint16_t host_text(
 	const void *bytes = a->ss_family == AF_INET6 ? (const void *)&v6->sin6_addr
 	                                             : (const void *)&v4->sin_addr;
 
-	if (a->ss_family == AF_INET)
-		address_v4_text(bytes, text);
-	else if (!inet_ntop(a->ss_family, bytes, text, ADDRESS_TEXT_MAX))
+	if (!inet_ntop(a->ss_family, bytes, text, ADDRESS_TEXT_MAX))
 		(void)snprintf(text, ADDRESS_TEXT_MAX, "?"); /* neither family */
 	return ntohs(a->ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
 }

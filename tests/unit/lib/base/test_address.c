@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/address.h"
 
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -72,22 +71,6 @@ static void one_is_taken_from_a_socket(void **state)
 	assert_false(address_from_socket(&other, &made));
 }
 
-static void v4_is_written_as_inet_ntop_does(void **state)
-{
-	char text[ADDRESS_V4_TEXT_MAX], want[INET_ADDRSTRLEN];
-
-	(void)state;
-	for (unsigned n = 0; n < 256; n++)
-		for (size_t at = 0; at < 4; at++) {
-			unsigned char bytes[] = { 192, 0, 2, 255 };
-
-			bytes[at] = (unsigned char)n;
-			address_v4_text(bytes, text);
-			assert_non_null(inet_ntop(AF_INET, bytes, want, sizeof(want)));
-			assert_string_equal(text, want);
-		}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,7 +78,6 @@ int main(void)
 		cmocka_unit_test(an_address_is_made_of_its_bytes),
 		cmocka_unit_test(a_host_is_the_same_by_any_port),
 		cmocka_unit_test(one_is_taken_from_a_socket),
-		cmocka_unit_test(v4_is_written_as_inet_ntop_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
