@@ -495,14 +495,22 @@ int registry_set_arriving(
 	                : database_finish(r->db, set_arriving(r, id, arriving, err), err);
 }
 
+/* query_end() is the caller's, also after an error. */
+static int begin_clients(struct registry *r, enum sql_id id, uint64_t ms, size_t most,
+	struct query *ret, struct error *err)
+{
+	uint64_t now = clock_wall_ms();
+
+	return query_begin(r->db, id,
+		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), ret,
+		err);
+}
+
 int registry_each_client(struct registry *r, uint64_t ms, size_t most,
 	registry_client_fn *each, void *context, struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
-	uint64_t now = clock_wall_ms();
-	int n = query_begin(r->db, SQL_EACH_CLIENT,
-		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), &row,
-		err);
+	int n = begin_clients(r, SQL_EACH_CLIENT, ms, most, &row, err);
 
 	while (n == 0 && (n = query_next(&row, err)) == 1)
 		n = each(context, query_bytes(&row, 0));
@@ -513,10 +521,7 @@ int registry_each_account_client(struct registry *r, uint64_t ms, size_t most,
 	registry_account_client_fn *each, void *context, struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
-	uint64_t now = clock_wall_ms();
-	int n = query_begin(r->db, SQL_EACH_ACCOUNT_CLIENT,
-		SQL_VALUES(sql_number(now > ms ? now - ms : 0), sql_number(most)), &row,
-		err);
+	int n = begin_clients(r, SQL_EACH_ACCOUNT_CLIENT, ms, most, &row, err);
 
 	while (n == 0 && (n = query_next(&row, err)) == 1)
 		n = each(context, (int64_t)query_number(&row, 0), query_bytes(&row, 1));

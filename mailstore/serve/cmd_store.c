@@ -255,10 +255,13 @@ static bool spell_keywords(struct storing *w)
 		     (!buf_len(&all) || buf_byte(&all, ' ') == 0) &&
 		     buf_append(&all, word) == 0;
 	}
-	w->keywords =
-		imap_keywords_add(&w->s->arena, STR_LIT(""), ok ? buf_view(&all) : left);
+	if (ok) {
+		w->keywords =
+			imap_keywords_add(&w->s->arena, STR_LIT(""), buf_view(&all));
+		ok = w->keywords.ptr;
+	}
 	buf_fini(&all);
-	return ok && w->keywords.ptr;
+	return ok;
 }
 
 /* RFC 3501, 7.2.6: a new word is announced before it is shown. */
