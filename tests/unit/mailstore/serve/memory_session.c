@@ -356,3 +356,19 @@ int memory_session_say(
 	*ret_said = buf_view(&m->sessions[index].output);
 	return r;
 }
+
+int memory_server_set_up(void **state)
+{
+	struct memory_server *m = calloc(1, sizeof(*m));
+	int r = m ? memory_server_open(m) : -ENOMEM;
+
+	*state = m;
+	return r < 0 ? r : memory_session_open(m, 0, STR_LIT(""));
+}
+
+int memory_server_tear_down(void **state)
+{
+	memory_server_close(*state);
+	free(*state);
+	return 0;
+}

@@ -27,6 +27,10 @@ int memory_server_open(struct memory_server *m);
 void memory_server_begin(struct memory_server *m, struct store *store);
 void memory_server_close(struct memory_server *m);
 
+/* Of a test (cmocka): *state is a server with one session. */
+int memory_server_set_up(void **state);
+int memory_server_tear_down(void **state);
+
 /* The tag of its login is "login". */
 int memory_session_open(struct memory_server *m, size_t index, struct str payload);
 /* One that was at the source so far. */

@@ -35,21 +35,9 @@ static void count_from_now(struct counting *c, struct memory_server *m)
 
 static int setup(void **state)
 {
-	struct memory_server *m = calloc(1, sizeof(*m));
-
-	assert_non_null(m);
-	assert_return_code(memory_server_open(m), 0);
-	for (size_t i = 0; i < 2; i++)
-		assert_return_code(memory_session_open(m, i, STR_LIT("")), 0);
-	*state = m;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	memory_server_close(*state);
-	free(*state);
-	return 0;
+	return memory_server_set_up(state) < 0
+	               ? -1
+	               : memory_session_open(*state, 1, STR_LIT(""));
 }
 
 /* Takes the input in, and commits nothing that can wait. */
@@ -137,7 +125,7 @@ static void test_order(void **state)
 					: "b OK [APPENDUID 1001 2] Append "
 					  "completed.\r\n");
 		says(m, 0, expected);
-		(void)teardown(&own);
+		(void)memory_server_tear_down(&own);
 	}
 }
 
@@ -210,7 +198,7 @@ static void test_ended_by_the_answer(void **state)
 			;
 		says(m, 0, "* BYE Selected mailbox cannot be used any more.\r\n");
 		assert_int_equal(session_run(s), SERVICE_END);
-		(void)teardown(&own);
+		(void)memory_server_tear_down(&own);
 	}
 }
 
@@ -326,15 +314,20 @@ static void test_in_the_loop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_one_commit, setup, teardown),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test_setup_teardown(test_in_the_middle, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_known_to_the_next_command, setup, teardown),
+			test_one_commit, setup, memory_server_tear_down),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test_setup_teardown(
+			test_in_the_middle, setup, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_known_to_the_next_command, setup, memory_server_tear_down),
 		cmocka_unit_test(test_ended_by_the_answer),
-		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_failures, setup, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_limits, setup, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_gone, setup, memory_server_tear_down),
 		cmocka_unit_test(test_in_the_loop),
 	};
 

@@ -18,24 +18,6 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-static int setup(void **state)
-{
-	struct memory_server *m = calloc(1, sizeof(*m));
-
-	assert_non_null(m);
-	assert_return_code(memory_server_open(m), 0);
-	assert_return_code(memory_session_open(m, 0, STR_LIT("")), 0);
-	*state = m;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	memory_server_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void says(struct memory_server *m, const char *command, const char *words)
 {
 	struct str said;
@@ -315,7 +297,9 @@ static void of_mail(void **state)
 		"452 4.2.2 Mailbox is full, try again later");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST(function)                                                                   \
+	cmocka_unit_test_setup_teardown(                                                 \
+		function, memory_server_set_up, memory_server_tear_down)
 
 int main(void)
 {

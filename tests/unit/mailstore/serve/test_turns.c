@@ -16,24 +16,6 @@
 
 #define BOUND_S 120 /* what it bounds takes a second at most */
 
-static int set_up(void **state)
-{
-	struct memory_server *m = calloc(1, sizeof(*m));
-
-	assert_non_null(m);
-	assert_return_code(memory_server_open(m), 0);
-	assert_return_code(memory_session_open(m, 0, STR_LIT("")), 0);
-	*state = m;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	memory_server_close(*state);
-	free(*state);
-	return 0;
-}
-
 static bool has(struct str said, const char *words)
 {
 	return memmem(said.ptr, said.len, words, strlen(words));
@@ -62,6 +44,12 @@ static size_t turns(struct memory_server *m, const struct buf *command)
 		n++;
 	}
 	return n;
+}
+
+static void add_often(struct buf *command, const char *words, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		assert_return_code(buf_append_c(command, words), 0);
 }
 
 static void rest_is_well(struct memory_server *m)
@@ -130,8 +118,7 @@ static void patterns_are_compared_in_turns(void **state)
 	assert_return_code(buf_append_c(&command, "t LIST \"\" ("), 0);
 	for (unsigned i = 0; i < 60; i++) {
 		assert_return_code(buf_append_c(&command, i ? " " : ""), 0);
-		for (unsigned k = 0; k < 500; k++)
-			assert_return_code(buf_append_c(&command, "*x"), 0);
+		add_often(&command, "*x", 500);
 	}
 	assert_return_code(buf_append_c(&command, " *)\r\n"), 0);
 	assert_true(turns(m, &command) > 2);
@@ -165,8 +152,7 @@ static void keys_are_asked_in_turns(void **state)
 	add_messages(m, 100, 100);
 	says(m, 0, "SELECT INBOX", "t OK");
 	assert_return_code(buf_append_c(&command, "t SEARCH"), 0);
-	for (unsigned i = 0; i < 3000; i++)
-		assert_return_code(buf_append_c(&command, " HEADER A b"), 0);
+	add_often(&command, " HEADER A b", 3000);
 	assert_return_code(buf_append_c(&command, "\r\n"), 0);
 	assert_true(turns(m, &command) > 10);
 	rest_is_well(m);
@@ -182,8 +168,7 @@ static void items_of_a_long_message_are_made_in_turns(void **state)
 	add_messages(m, 1, (size_t)9 << 20);
 	says(m, 0, "SELECT INBOX", "t OK");
 	assert_return_code(buf_append_c(&command, "t FETCH 5 ("), 0);
-	for (unsigned i = 0; i < 50; i++)
-		assert_return_code(buf_append_c(&command, "BODY.PEEK[2] "), 0);
+	add_often(&command, "BODY.PEEK[2] ", 50);
 	assert_return_code(buf_append_c(&command, "UID)\r\n"), 0);
 	assert_true(turns(m, &command) > 50);
 	rest_is_well(m);
@@ -288,20 +273,20 @@ static void many_words_are_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			patterns_are_compared_in_turns, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_list_waits_for_the_client, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			keys_are_asked_in_turns, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			items_of_a_long_message_are_made_in_turns, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			flags_are_told_as_they_are_taken, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			many_mailboxes_come_at_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			names_above_are_added_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(patterns_are_compared_in_turns,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(a_list_waits_for_the_client,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(keys_are_asked_in_turns,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(items_of_a_long_message_are_made_in_turns,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(flags_are_told_as_they_are_taken,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(many_mailboxes_come_at_once,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(names_above_are_added_once,
+			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test(many_words_are_found),
 	};
 
