@@ -2,7 +2,7 @@
 #include "tls/stream_tls.h"
 
 #include "tls/remote_key.h"
-#include "tls/stream_tls_state.h"
+#include "tls/stream_tls_parts.h"
 #include "tls/traffic.h"
 
 #include <errno.h>
@@ -12,11 +12,6 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-/* Several records in one call of the stream below: each call costs as much as enciphering
-   a record. Ciphertext, and used inside one call of ours only: one for all. */
-static char to_below[BATCH];
-static size_t n_to_below;
-
 static struct stream_tls *tls_of(struct stream *s)
 {
 	return (struct stream_tls *)s;
@@ -25,182 +20,6 @@ static struct stream_tls *tls_of(struct stream *s)
 static const struct stream_tls *tls_seen(const struct stream *s)
 {
 	return (const struct stream_tls *)s;
-}
-
-/* ---- the BIO: OpenSSL's way to the stream below ---- */
-
-static int bio_give_early(struct stream_tls *t, char *space, size_t size)
-{
-	struct str bytes = str_take(buf_view(&t->early), size);
-
-	memcpy(space, bytes.ptr, bytes.len);
-	buf_consume(&t->early, bytes.len);
-	if (!buf_len(&t->early))
-		buf_fini(&t->early);
-	return (int)bytes.len;
-}
-
-static int bio_read(BIO *bio, char *space, int size)
-{
-	struct stream_tls *t = BIO_get_data(bio);
-	size_t most = size > 0 ? (size_t)size : 0;
-	ssize_t n;
-
-	BIO_clear_retry_flags(bio);
-	if (!most)
-		return 0;
-	if (buf_len(&t->early))
-		return bio_give_early(t, space, most);
-	if (t->own_words > OWN_WORDS_MAX) {
-		t->code = -EPROTO;
-		return -1;
-	}
-	most = most < t->take ? most : t->take;
-	/* who has not heard what we have just said has not answered it */
-	n = t->is_dry || n_to_below || !t->left
-	            ? -EAGAIN
-	            : stream_read(t->stream.below, space, most);
-	t->at_end = n == 0;
-	t->is_dry = n == -EAGAIN || (n > 0 && (size_t)n < most);
-	if (n > 0) {
-		t->left -= (size_t)n < t->left ? (size_t)n : t->left;
-		t->read_rests = false;
-	}
-	if (n == -EAGAIN)
-		BIO_set_retry_read(bio);
-	else if (n < 0)
-		t->code = (int)n;
-	return n < 0 ? -1 : (int)n;
-}
-
-/* Before OpenSSL is called. A record can hold nothing for the owner, and the next ones,
-   too: OpenSSL would go on with them as long as they come. */
-static void begin_taking(struct stream_tls *t, size_t size)
-{
-	t->is_dry = false;
-	t->take = size > RECORD ? BATCH : RECORD + RECORD_EXTRA;
-	t->left = 2 * t->take;
-}
-
-/* After the handshake: new keys, tickets, alerts. OpenSSL takes any number of them, at
-   the price of ours (a client before its login), and the owner hears of none. */
-static void on_own_word(const SSL *ssl, int where, int code)
-{
-	struct stream_tls *t = stream_tls_of_waiter(SSL_get_app_data(ssl));
-
-	/* one for each message, and none for a part of it */
-	if (where & SSL_CB_ALERT || (where & SSL_CB_EXIT && code > 0))
-		t->own_words++;
-}
-
-/* As much of `out` as goes. */
-static void flush(struct stream_tls *t)
-{
-	ssize_t n = 1;
-
-	t->has_tickets = false;
-	while (buf_len(&t->out) && n > 0)
-		n = stream_write_buf(t->stream.below, &t->out);
-	if (n < 0 && n != -EAGAIN) {
-		t->code = (int)n;
-		buf_clear(&t->out);
-	}
-	if (buf_len(&t->out))
-		return;
-	buf_fini(&t->out);
-	if (t->has_shut) {
-		t->has_shut = false;
-		stream_shutdown(t->stream.below, SHUT_WR);
-	}
-}
-
-/* Below has not taken all. */
-static bool holds_back(const struct stream_tls *t)
-{
-	return buf_len(&t->out) && !t->has_tickets;
-}
-
-/* What is not taken now waits in `out`. */
-static int write_below(struct stream_tls *t, struct str bytes)
-{
-	ssize_t n = 0;
-
-	if (!buf_len(&t->out))
-		n = stream_write(t->stream.below, bytes, false);
-	if (n == -EAGAIN)
-		n = 0;
-	if (n >= 0 && buf_append(&t->out, str_skip(bytes, (size_t)n)) < 0)
-		n = -ENOBUFS;
-	if (n >= 0 && t->has_tickets)
-		flush(t);
-	if (n >= 0)
-		return 0;
-	t->code = (int)n;
-	return -1;
-}
-
-static int write_batch(struct stream_tls *t)
-{
-	struct str bytes = str_of(to_below, n_to_below);
-
-	n_to_below = 0;
-	return bytes.len ? write_below(t, bytes) : 0;
-}
-
-/* Takes all: see the header. */
-static int bio_write(BIO *bio, const char *bytes, int len)
-{
-	struct stream_tls *t = BIO_get_data(bio);
-	size_t n = len > 0 ? (size_t)len : 0;
-
-	BIO_clear_retry_flags(bio);
-	if (t->more && n <= sizeof(to_below) - n_to_below) {
-		memcpy(to_below + n_to_below, bytes, n);
-		n_to_below += n;
-		return len;
-	}
-	return write_batch(t) < 0 || write_below(t, str_of(bytes, n)) < 0 ? -1 : len;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-	const struct stream_tls *t = BIO_get_data(bio);
-
-	(void)number;
-	(void)pointer;
-	if (command == BIO_CTRL_EOF)
-		return t->at_end;
-	return command == BIO_CTRL_FLUSH;
-}
-
-/* OpenSSL has numbers for 127 kinds of BIO in a process: one for all streams. */
-static BIO_METHOD *bio_method(void)
-{
-	static BIO_METHOD *method;
-
-	if (method)
-		return method;
-	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
-	if (method && (!BIO_meth_set_read(method, bio_read) ||
-			      !BIO_meth_set_write(method, bio_write) ||
-			      !BIO_meth_set_ctrl(method, bio_control))) {
-		BIO_meth_free(method);
-		method = NULL;
-	}
-	return method;
-}
-
-static int add_bio(struct stream_tls *t)
-{
-	BIO_METHOD *method = bio_method();
-	BIO *bio = method ? BIO_new(method) : NULL;
-
-	if (!bio)
-		return -ENOMEM;
-	BIO_set_data(bio, t);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(t->ssl, bio, bio);
-	return 0;
 }
 
 /* ---- what OpenSSL answers ---- */
@@ -245,17 +64,23 @@ static int result_of(struct stream_tls *t, int n)
 	}
 }
 
+/* After the handshake: new keys, tickets, alerts. OpenSSL takes any number of them, at
+   the price of ours (a client before its login), and the owner hears of none. */
+static void on_own_word(const SSL *ssl, int where, int code)
+{
+	struct stream_tls *t = stream_tls_of_waiter(SSL_get_app_data(ssl));
+
+	/* one for each message, and none for a part of it */
+	if (where & SSL_CB_ALERT || (where & SSL_CB_EXIT && code > 0))
+		t->own_words++;
+}
+
 /* A server of TLS 1.3 says nothing else after the client's last word, and nobody waits
    for them: a packet less for each connection. */
 static bool keep_tickets(struct stream_tls *t)
 {
-	if (!SSL_is_server(t->ssl) || SSL_version(t->ssl) != TLS1_3_VERSION ||
-		!n_to_below || buf_len(&t->out) ||
-		buf_append(&t->out, str_of(to_below, n_to_below)) < 0)
-		return false;
-	n_to_below = 0;
-	t->has_tickets = true;
-	return true;
+	return SSL_is_server(t->ssl) && SSL_version(t->ssl) == TLS1_3_VERSION &&
+	       tls_below_keep_tickets(t);
 }
 
 /* stream_wake() follows. */
@@ -270,18 +95,18 @@ static int shake(struct stream_tls *t)
 	int n, r;
 
 	if (!t->has_tickets)
-		flush(t);
+		tls_below_flush(t);
 	if (t->state != TLS_SHAKING)
 		return t->state == TLS_BROKEN ? t->code : 0;
 	if (is_paused(t))
 		return -EAGAIN;
 	ERR_clear_error();
-	begin_taking(t, 0);
+	tls_below_begin(t, 0);
 	t->more = true;
 	n = SSL_do_handshake(t->ssl);
 	t->more = false;
 	/* a client that has said all and left takes no tickets, which is no matter */
-	if (!(n == 1 && keep_tickets(t)) && write_batch(t) < 0 && n != 1)
+	if (!(n == 1 && keep_tickets(t)) && tls_below_write_batch(t) < 0 && n != 1)
 		return break_down(t);
 	if (n != 1) {
 		r = result_of(t, n);
@@ -308,7 +133,7 @@ static ssize_t tls_read(struct stream *s, void *space, size_t size)
 
 	if (r < 0 || t->state == TLS_ENDED)
 		return r;
-	begin_taking(t, size);
+	tls_below_begin(t, size);
 	t->read_rests = false;
 	ERR_clear_error();
 	do {
@@ -341,10 +166,10 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 	(void)more;
 	if (r < 0 || t->code)
 		return r < 0 ? r : t->code;
-	if (holds_back(t))
+	if (tls_below_holds_back(t))
 		return -EAGAIN;
 	bytes = rest;
-	begin_taking(t, 0);
+	tls_below_begin(t, 0);
 	t->write_rests = false;
 	ERR_clear_error();
 	while (ok > 0 && rest.len) {
@@ -356,9 +181,9 @@ static ssize_t tls_write(struct stream *s, struct str bytes, bool more)
 	}
 	keep_buffers(t, false);
 	t->more = false;
-	if (ok > 0 && write_batch(t) == 0)
+	if (ok > 0 && tls_below_write_batch(t) == 0)
 		return (ssize_t)bytes.len;
-	n_to_below = 0;
+	tls_below_drop_batch();
 	r = ok > 0 ? t->code : result_of(t, ok);
 	t->write_rests = r == -EAGAIN;
 	return r ? r : -EPIPE;
@@ -380,7 +205,7 @@ static bool tls_is_opening(const struct stream *s)
 
 static bool tls_holds_back(const struct stream *s)
 {
-	return holds_back(tls_seen(s));
+	return tls_below_holds_back(tls_seen(s));
 }
 
 static int tls_wants(const struct stream *s, int wanted)
@@ -390,7 +215,7 @@ static int tls_wants(const struct stream *s, int wanted)
 
 	if (is_paused(t))
 		return 0;
-	if (holds_back(t))
+	if (tls_below_holds_back(t))
 		wants |= UV_WRITABLE;
 	if (t->state == TLS_SHAKING)
 		return wants & UV_WRITABLE ? wants : wants | UV_READABLE;
@@ -425,9 +250,9 @@ static void tls_shutdown(struct stream *s, int how)
 	}
 	if (how == SHUT_WR) {
 		t->has_shut = true;
-		flush(t);
+		tls_below_flush(t);
 	} else {
-		flush(t);
+		tls_below_flush(t);
 		stream_shutdown(s->below, how);
 	}
 }
@@ -488,7 +313,7 @@ int stream_tls_offload(struct stream **s)
 
 	if ((*s)->ops != &tls_ops)
 		return -EOPNOTSUPP;
-	flush(t);
+	tls_below_flush(t);
 	if (!can_leave(t))
 		return -EOPNOTSUPP;
 	r = tls_traffic_keys(t->ssl, &keys);
@@ -514,7 +339,7 @@ static void wake(struct tls_waiter *waiter)
 static int prepare(struct stream_tls *t, SSL_CTX *context)
 {
 	t->ssl = SSL_new(context);
-	if (!t->ssl || add_bio(t) < 0)
+	if (!t->ssl || tls_below_attach(t) < 0)
 		return -ENOMEM;
 	SSL_set_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
 	SSL_set_options(t->ssl, SSL_OP_NO_RENEGOTIATION);
