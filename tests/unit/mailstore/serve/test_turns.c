@@ -206,6 +206,29 @@ static void flags_are_told_as_they_are_taken(void **state)
 	buf_fini(&idle);
 }
 
+/* Each is read and taken apart, however little of it is wanted. */
+static void messages_that_urls_name_have_a_limit(void **state)
+{
+	static const struct {
+		unsigned urls;
+		const char *answer;
+	} rows[] = { { 16, "t OK" }, { 17, "t NO [LIMIT]" } };
+	struct memory_server *m = *state;
+	struct buf command;
+
+	add_messages(m, 1, 190000); /* of 200,000 */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_init(&command, 0);
+		assert_return_code(buf_append_c(&command, "APPEND Sent CATENATE ("), 0);
+		add_often(&command, "URL \"/INBOX/;UID=20/;SECTION=HEADER\" ",
+			rows[i].urls);
+		assert_return_code(buf_append_c(&command, "TEXT {1+}\r\nx)"), 0);
+		assert_return_code(buf_byte(&command, '\0'), 0);
+		says(m, 0, buf_view(&command).ptr, rows[i].answer);
+		buf_fini(&command);
+	}
+}
+
 /* ── squares ───────────────────────────────────────────────────────────────────────── */
 
 static void many_mailboxes_come_at_once(void **state)
@@ -282,6 +305,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(items_of_a_long_message_are_made_in_turns,
 			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(flags_are_told_as_they_are_taken,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(messages_that_urls_name_have_a_limit,
 			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(many_mailboxes_come_at_once,
 			memory_server_set_up, memory_server_tear_down),
