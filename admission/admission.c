@@ -19,9 +19,8 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-#define BEGIN_LOOKS 10     /* the process before us may read its queues so long */
-#define CALM_AFTER_MS 1000 /* of load; it may come and go several times a second */
-#define PRIORITY (-15)     /* as nice(1) counts */
+#define BEGIN_LOOKS 10 /* the process before us may read its queues so long */
+#define PRIORITY (-15) /* as nice(1) counts */
 #define FULL_ALARM "full"
 #define BLOCKED_ALARM "blocked"
 
@@ -159,13 +158,11 @@ uint64_t admission_packets(const struct admission *a)
    comes near its mark it is taken back at once. */
 static void look_at_room(struct admission *a)
 {
-	uint64_t now = clock_monotonic_ms();
 	bool before = a->judge.is_calm;
+	bool is_calm = load_calm_look(&a->calm, &a->view, clock_monotonic_ms());
 
 	kernel_room_look(&a->room);
-	if (!load_is_calm(&a->view))
-		a->calm_at = now + CALM_AFTER_MS;
-	a->judge.is_calm = a->room.is_there && now >= a->calm_at;
+	a->judge.is_calm = a->room.is_there && is_calm;
 	if (before && !a->judge.is_calm)
 		kernel_room_end(&a->room);
 	rates_halve(a->judge.rates, a->judge.is_calm);

@@ -39,8 +39,8 @@ struct admission {
 	struct load_view view;
 	struct queue_state queued;
 	struct kernel_room room;
-	uint64_t calm_at; /* not before may the kernel decide by itself */
-	unsigned looks;   /* up to BEGIN_LOOKS */
+	struct load_calm calm;
+	unsigned looks; /* up to BEGIN_LOOKS */
 	enum load_reason reason;
 	uint64_t left_before; /* judged so when that reason was last told of */
 	struct channel interceptor;

@@ -59,15 +59,29 @@ static bool (*const tests[])(const struct load_view *v, bool before) = {
 	[LOAD_SILENCE] = is_silent,
 };
 
+static bool is_known(const struct load_view *view)
+{
+	return view->backlog && view->sessions_max && view->all_kib;
+}
+
 bool load_is_calm(const struct load_view *view)
 {
-	if (!view->backlog || !view->sessions_max || !view->all_kib ||
-		view->silent_ms > LOAD_CALM_MS)
+	if (!is_known(view) || view->silent_ms > LOAD_CALM_MS)
 		return false;
 	for (int i = LOAD_ROOM + 1; i < LOAD_REASON_COUNT; i++)
 		if (tests[i](view, true))
 			return false;
 	return true;
+}
+
+bool load_calm_look(struct load_calm *calm, const struct load_view *view, uint64_t now)
+{
+	calm->is_calm = load_is_calm(view);
+	calm->was_known = calm->was_known || is_known(view);
+	if (!calm->is_calm && calm->was_known)
+		calm->at = now + LOAD_CALM_AFTER_MS;
+	calm->is_calm = calm->is_calm && now >= calm->at;
+	return calm->is_calm;
 }
 
 enum load_reason load_judge(const struct load_view *view, enum load_reason before)

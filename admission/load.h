@@ -45,6 +45,16 @@ enum load_reason load_judge(const struct load_view *view, enum load_reason befor
 #define LOAD_CALM_MS 1000
 bool load_is_calm(const struct load_view *view);
 
+/* The same, but for a while after load: it may come and go several times a second. What
+   nobody knows yet, at the start (zeros), is no load that could come again. */
+#define LOAD_CALM_AFTER_MS 1000
+struct load_calm {
+	bool was_known, is_calm;
+	uint64_t at; /* not before */
+};
+/* Each time that was looked; returns is_calm. */
+bool load_calm_look(struct load_calm *calm, const struct load_view *view, uint64_t now);
+
 const char *load_reason_name(enum load_reason reason); /* "accept queue full" */
 
 /* What is read of a file of /proc. */

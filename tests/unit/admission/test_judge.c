@@ -256,6 +256,40 @@ static void test_calm(void **state)
 	}
 }
 
+static void test_calm_after_load(void **state)
+{
+	static const struct load_view unknown = { 0 },
+				      calm = { 1, 4096, 1, 20000, 50, 100, 0 },
+				      load = { 2048, 4096, 1, 20000, 50, 100, 0 };
+	static const struct {
+		const struct load_view *view;
+		uint64_t now;
+		bool is_calm;
+	} rows[] = {
+		{ &unknown, 100, false },
+		{ &calm, 200, true }, /* at the start: at once */
+		{ &load, 300, false },
+		{ &calm, 400, false },
+		{ &load, 500, false },
+		{ &calm, 500 + LOAD_CALM_AFTER_MS - 1, false },
+		{ &calm, 500 + LOAD_CALM_AFTER_MS, true },
+		/* the interceptor is gone: it had load, perhaps */
+		{ &unknown, 2000, false },
+		{ &calm, 2100, false },
+		{ &calm, 2000 + LOAD_CALM_AFTER_MS, true },
+	};
+	struct load_calm c = { 0 }, loaded = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (load_calm_look(&c, rows[i].view, rows[i].now) != rows[i].is_calm)
+			fail_msg("row %zu: calm %d", i, c.is_calm);
+	/* a start into load */
+	assert_false(load_calm_look(&loaded, &load, 100));
+	assert_false(load_calm_look(&loaded, &calm, 200));
+	assert_true(load_calm_look(&loaded, &calm, 100 + LOAD_CALM_AFTER_MS));
+}
+
 static void test_admitted(void **state)
 {
 	static const struct {
@@ -386,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_calm),
+		cmocka_unit_test(test_calm_after_load),
 		cmocka_unit_test(test_admitted),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_queues),
