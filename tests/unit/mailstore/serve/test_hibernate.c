@@ -25,7 +25,8 @@
 
 static uint64_t first_seed = 1, last_seed = 8;
 
-/* %u: a message, a UID or a modseq; small numbers, so that they meet. */
+/* %u: a message, a UID or a modseq; small numbers, so that they meet. Each APPEND has a
+   date: without one it is that moment's, which is another one in the other server. */
 static const char *const commands[] = {
 	"NOOP",
 	"NOOP",
@@ -57,8 +58,8 @@ static const char *const commands[] = {
 	"EXPUNGE",
 	"UID EXPUNGE 1:%u",
 	"APPEND INBOX (k%u) \" 7-Feb-1994 21:52:25 -0800\" {4+}\r\nbody",
-	"APPEND INBOX (\\Deleted) {2+}\r\nx\n",
-	"APPEND Sent {2+}\r\nx\n",
+	"APPEND INBOX (\\Deleted) \" 1-Jul-2024 10:00:00 +0000\" {2+}\r\nx\n",
+	"APPEND Sent \" 6-Feb-1994 08:00:00 +0000\" {2+}\r\nx\n",
 	"COPY %u INBOX",
 	"UID MOVE 1:%u Sent",
 	"SEARCH RETURN (SAVE) %u:* SEEN",
