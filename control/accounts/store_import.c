@@ -337,9 +337,6 @@ int store_import_command(struct control *c, struct arena *arena)
 	bool is_known = false;
 	int code;
 
-	if (c->n_arguments < 3)
-		return error_set(
-			&c->err, -EINVAL, "store import wants a USER and a Maildir++");
 	if (c->separator && !is_separator(c->separator))
 		return error_set(&c->err, -EINVAL, "\"%s\" is no separator of names",
 			c->separator);

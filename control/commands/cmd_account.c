@@ -249,8 +249,7 @@ enum exit_code cmd_account(struct control *c)
 	if (change && !c->again && !c->home)
 		return change->run(c);
 	(void)error_set(&c->err, -EINVAL,
-		"account takes a USER; or add, disable, enable or remove with one; or "
-		"rename with one and the new name; not \"%s\" with %zu",
-		c->arguments[0], c->n_arguments - 1);
+		"usage: mailferry account USER, account add|disable|enable|remove USER, or "
+		"account rename USER NEW");
 	return control_misuse(c);
 }

@@ -344,26 +344,42 @@ static enum exit_code check(struct control *c)
 
 static const struct verb {
 	const char *name;
+	bool installs; /* takes --dry-run, --confirm and --closed */
 	enum exit_code (*run)(struct control *c);
 } verbs[] = {
-	{ "begin", begin },
-	{ "install", install },
-	{ "confirm", confirm },
-	{ "show", show },
-	{ "check", check },
-	{ "remove", take_out },
-	{ "end", end },
+	{ "begin", true, begin },
+	{ "install", true, install },
+	{ "confirm", false, confirm },
+	{ "show", false, show },
+	{ "check", false, check },
+	{ "remove", false, take_out },
+	{ "end", false, end },
 };
+
+static const struct verb *verb_by_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
 
 enum exit_code cmd_rules(struct control *c)
 {
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verbs[i].name, c->arguments[0]) == 0)
-			return rights_require_network(&c->err) < 0 ? control_fail(c)
-			                                           : verbs[i].run(c);
-	error_set(&c->err, -EINVAL,
-		"rules takes begin, install, confirm, show, check, remove or end, not \"%s\"",
-		c->arguments[0]);
-	(void)control_fail(c);
-	return EXIT_USAGE;
+	const struct verb *v = verb_by_name(c->arguments[0]);
+
+	if (!v) {
+		error_set(&c->err, -EINVAL,
+			"rules takes begin, install, confirm, show, check, remove or end, "
+			"not \"%s\"",
+			c->arguments[0]);
+		return control_misuse(c);
+	}
+	if (!v->installs && (c->dry_run || c->confirm || c->closed)) {
+		error_set(&c->err, -EINVAL,
+			"--dry-run, --confirm and --closed are for `rules install`; "
+			"nothing was changed");
+		return control_misuse(c);
+	}
+	return rights_require_network(&c->err) < 0 ? control_fail(c) : v->run(c);
 }

@@ -199,12 +199,8 @@ static int make_target(struct control *c, const struct store_folder *f, int *ret
 static int export(struct control *c, struct arena *arena)
 {
 	struct store_folder f;
-	int code;
+	int code = store_folder_of(c, c->arguments[1], arena, &f);
 
-	if (c->n_arguments < 3)
-		return error_set(
-			&c->err, -EINVAL, "store export wants a USER and a new folder");
-	code = store_folder_of(c, c->arguments[1], arena, &f);
 	if (code == 0)
 		code = make_target(c, &f, &f.to);
 	if (code == 0)
@@ -263,38 +259,61 @@ static int compact(struct control *c, struct arena *arena)
 
 /* ── the verbs ─────────────────────────────────────────────────────────────────────── */
 
-static const struct {
-	const char *name;
+static const struct verb {
+	const char *name, *usage;
+	size_t least, most; /* arguments, the verb included */
+	bool repairs;       /* takes --repair */
+	bool imports;       /* takes --dry-run and --separator */
 	int (*run)(struct control *c, struct arena *arena);
 } verbs[] = {
-	{ "check", check },
-	{ "export", export },
-	{ "import", store_import_command },
-	{ "backup", store_backup_command },
-	{ "compact", compact },
+	{ "check", "USER [--repair]", 2, 2, true, false, check },
+	{ "export", "USER DIR, a folder that is not there yet", 3, 3, false, false,
+		export },
+	{ "import", "USER DIR [--dry-run] [--separator C]", 3, 3, false, true,
+		store_import_command },
+	{ "backup", "DIR [USER]", 2, 3, false, false, store_backup_command },
+	{ "compact", "USER", 2, 2, false, false, compact },
 };
-#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-static enum exit_code misuse(struct control *c)
+static const struct verb *verb_by_name(const char *name)
 {
-	(void)error_set(&c->err, -EINVAL,
-		"store: %s is not one of check, export, import, backup, compact",
-		c->arguments[0]);
-	return control_misuse(c);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* NULL with the sentence: wrongly used. An option that a verb does not know is refused:
+   nobody shall take `compact --dry-run` for a trial. */
+static const struct verb *choose_verb(struct control *c)
+{
+	const struct verb *v = verb_by_name(c->arguments[0]);
+
+	if (!v)
+		error_set(&c->err, -EINVAL,
+			"store takes check, export, import, backup or compact, not "
+			"\"%s\"",
+			c->arguments[0]);
+	else if (c->n_arguments < v->least || c->n_arguments > v->most ||
+		 (c->repair && !v->repairs) ||
+		 ((c->dry_run || c->separator) && !v->imports))
+		error_set(&c->err, -EINVAL, "usage: mailferry store %s %s", v->name,
+			v->usage);
+	else
+		return v;
+	return NULL;
 }
 
 enum exit_code cmd_store(struct control *c)
 {
+	const struct verb *v = choose_verb(c);
 	struct arena arena;
-	size_t verb = 0;
 	int code;
 
-	while (verb < VERBS && strcmp(c->arguments[0], verbs[verb].name) != 0)
-		verb++;
-	if (verb == VERBS)
-		return misuse(c);
+	if (!v)
+		return control_misuse(c);
 	arena_init(&arena);
-	code = verbs[verb].run(c, &arena);
+	code = v->run(c, &arena);
 	arena_fini(&arena);
 	if (code < 0 && c->err.text[0]) /* else the work has said it itself */
 		(void)control_fail(c);
