@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "control/commands.h"
 
+#include "base/spelling.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -11,9 +13,10 @@ static const struct command commands[] = {
 		"would it work? configuration, kernel, rights, what the source offers" },
 	{ "up", "[vault|state|mailstore|transfer|interceptor|admission|dashboard|rules]",
 		0, 1, 0, cmd_up,
-		"run everything in the foreground; at its end the rules go while nobody "
-		"lives here, else they stay and refuse. With a part's name that part "
-		"alone, and the rules stay as they are: each part has a unit of systemd" },
+		"run everything in the foreground. At its end it removes the rules while "
+		"no account lives here; else they stay and refuse connections. With a "
+		"part's name: that part alone, and the rules stay as they are (each part "
+		"has a systemd unit)" },
 	{ "rules", "begin|install|confirm|show|check|remove|end", 1, 1,
 		OPTION_JSON | OPTION_CLOSED | OPTION_YES | OPTION_DRY_RUN |
 			OPTION_CONFIRM,
@@ -63,7 +66,8 @@ static const struct command commands[] = {
 		cmd_import,
 		"move users who do not log in by themselves: user:password or CSV, a line "
 		"each; the source is asked before a password opens anything. With "
-		"--master users alone: they are copied now, and move when they log in" },
+		"--master, a line is a name alone: these users are copied now, and move "
+		"when they log in" },
 	{ "passwd", "USER", 1, 1, OPTION_ONLY, cmd_passwd,
 		"a new password for a user who is served here; asked for, or from "
 		"stdin" },
@@ -111,11 +115,10 @@ static const struct command commands[] = {
 		"live connections, also those that go past us; --watch is a screen on "
 		"which they are sorted, filtered and kicked" },
 	{ "transfers", "", 0, 0, OPTION_JSON | OPTION_WATCH, cmd_transfers,
-		"accounts on their way: how far, how fast, how long it will yet take" },
+		"accounts on their way: how far, how fast, how much longer" },
 	{ "metrics", "[http]", 0, 1, 0, cmd_metrics,
-		"what there is to know of it as OpenMetrics, for Prometheus and its "
-		"likes; http: answers one request (GET /metrics) on stdin, for whoever "
-		"takes the connections" },
+		"counters and states as OpenMetrics, for Prometheus; http: answer one "
+		"request (GET /metrics) on stdin, for a program that accepts connections" },
 	{ "top", "", 0, 0, 0, cmd_top,
 		"a screen to leave open: accounts, flows, transfers, counters" },
 };
@@ -130,19 +133,19 @@ static const struct command_option options[] = {
 		"no account begins to move or goes on with it, until --resume; switches "
 		"that have begun are finished" },
 	{ "--resume", NULL, OPTION_RESUME, offsetof(struct control, resume),
-		"moves go on where they were; of `account rename`: one that was "
-		"interrupted comes to its end (`up` sees to it by itself)" },
+		"transfer: end the pause; account rename: finish one that was "
+		"interrupted (`up` does so by itself)" },
 	{ "--drop-old", NULL, OPTION_DROP_OLD, offsetof(struct control, drop_old),
-		"rename: USER is no name of the account any more; not of one that the "
-		"source knows, until it is retired" },
+		"rename: the old name stops working; refused for a user of the source "
+		"until it is retired" },
 	{ "--use", NULL, OPTION_USE, offsetof(struct control, use),
 		"what each takes on this disk, and how full its quota is" },
 	{ "--again", NULL, OPTION_AGAIN, offsetof(struct control, again),
 		"fetch from the source what is lost or damaged here, while the user goes "
 		"on; an account that has not moved yet is due now" },
 	{ "--home", "URL", OPTION_HOME, offsetof(struct control, home),
-		"the account, which lives at another server, lives at URL, which is "
-		"`destination`: the same mailbox by another address; nothing is moved" },
+		"the server that this account has moved to has a new address: URL, as in "
+		"`destination`. Nothing is moved" },
 	{ "--watch", NULL, OPTION_WATCH, offsetof(struct control, watch),
 		"a screen that is renewed every second; q ends it" },
 	{ "--print-config", NULL, OPTION_PRINT_CONFIG,
@@ -153,10 +156,11 @@ static const struct command_option options[] = {
 		"confirm the keys that the source shows now: from then on it is known by "
 		"them" },
 	{ "--format", "FORMAT", OPTION_FORMAT, offsetof(struct control, format),
-		"of FILE: virtual or aliases, as Postfix has them (default: by its first "
-		"rule)" },
+		"what FILE is: virtual or aliases, as Postfix has them (default: as its "
+		"first rule looks)" },
 	{ "--domain", "DOMAIN", OPTION_DOMAIN, offsetof(struct control, domain),
-		"of names in FILE that have none (default: the only one configured)" },
+		"the domain of names in FILE that have none (default: the only one "
+		"configured)" },
 	{ "--dry-run", NULL, OPTION_DRY_RUN, offsetof(struct control, dry_run),
 		"say what would be done, write nothing" },
 	{ "--days", "N", OPTION_DAYS, offsetof(struct control, days),
@@ -164,10 +168,11 @@ static const struct command_option options[] = {
 	{ "--yes", NULL, OPTION_YES, offsetof(struct control, yes),
 		"do not ask for confirmation" },
 	{ "--force", NULL, OPTION_FORCE, offsetof(struct control, force),
-		"although it is not safe, or takes an address from another user" },
+		"retire: although it is not safe; alias: take an address from another "
+		"user" },
 	{ "--users", "FILE", OPTION_USERS, offsetof(struct control, users),
-		"who has a mailbox at the source: a name a line, as in its passwd file; "
-		"remembered" },
+		"FILE lists who has a mailbox at the source: a name a line, or a passwd "
+		"file; it is remembered" },
 	{ "--undo", NULL, OPTION_UNDO, offsetof(struct control, undo),
 		"the source is asked again, as before `retire`" },
 	{ "--erase", NULL, OPTION_ERASE, offsetof(struct control, erase),
@@ -198,8 +203,8 @@ static const struct command_option options[] = {
 		"source wants `user*name` (option master_separator)" },
 	{ "--since", "TIME", OPTION_SINCE, offsetof(struct control, since),
 		"what was counted or logged since then: 15m, 1h, 2d, or 2026-11-25, or "
-		"\"2026-11-25 14:00\"; counted by minutes for two days, by hours for "
-		"60, by days (UTC) before that" },
+		"\"2026-11-25 14:00\"; counters are kept by minute for two days, by "
+		"hour for 60 days, by day (UTC) before that" },
 	{ "--by", "PERIOD", OPTION_BY, offsetof(struct control, by),
 		"with --since, a row for each minute, hour or day" },
 	{ "--file", "FILE", OPTION_FILE, offsetof(struct control, file),
@@ -214,14 +219,11 @@ static const struct command_option options[] = {
 	{ "--kick", "ID", OPTION_KICK, offsetof(struct control, kick),
 		"end that one, with a word to its client" },
 	{ "--closed", NULL, OPTION_CLOSED, offsetof(struct control, closed),
-		"install: refuse whoever comes until mailferry listens, without asking "
+		"install: refuse all connections until mailferry listens, without asking "
 		"the registry; for boot, before forwarding begins" },
 };
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
-#define EVERYWHERE                                                                       \
-	"  -c FILE         the configuration (default " PROGRAM_CONFIG ")\n"             \
-	"  --help          this help\n"                                                  \
-	"  --version       which version this is\n"
+#define OPTION_WIDTH 17 /* "--service SERVICE" */
 
 static const struct command *command_by_name(const char *name)
 {
@@ -229,6 +231,11 @@ static const struct command *command_by_name(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+static void print_option(const char *head, const char *help, FILE *to)
+{
+	(void)fprintf(to, "  %-*s  %s\n", OPTION_WIDTH, head, help);
 }
 
 static void print_options(option_bits which, FILE *to)
@@ -240,9 +247,11 @@ static void print_options(option_bits which, FILE *to)
 		(void)snprintf(head, sizeof(head), "%s%s%s", o->name, o->value ? " " : "",
 			o->value ? o->value : "");
 		if (o->bit & which)
-			(void)fprintf(to, "  %-15s %s\n", head, o->help);
+			print_option(head, o->help, to);
 	}
-	(void)fputs(EVERYWHERE, to);
+	print_option("-c FILE", "the configuration (default " PROGRAM_CONFIG ")", to);
+	print_option("--help", "this help", to);
+	print_option("--version", "which version this is", to);
 }
 
 const struct command *command_at(size_t place)
@@ -331,7 +340,9 @@ static int read_option(
 		return error_set(err, -EINVAL, "option '%s' takes no value", o->name);
 	if (!o)
 		return error_set(err, -EINVAL,
-			"unknown option '%.*s'; see `mailferry --help`", (int)len, word);
+			"unknown option '%.*s'; see `mailferry %s%s--help`", (int)len,
+			word, r->request.command ? r->request.command->name : "",
+			r->request.command ? " " : "");
 	r->given |= o->bit;
 	if (!o->value) {
 		*(bool *)place = true;
@@ -344,16 +355,34 @@ static int read_option(
 	return word[len] ? 0 : 1;
 }
 
+static int unknown_command(const char *word, struct error *err)
+{
+	unsigned best = SPELLING_OTHER;
+	const char *close = NULL;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		unsigned d = spelling_distance(word, commands[i].name);
+
+		if (d < best) {
+			best = d;
+			close = commands[i].name;
+		}
+	}
+	if (close)
+		return error_set(err, -EINVAL,
+			"unknown command '%s'; did you mean `mailferry %s`?", word,
+			close);
+	return error_set(
+		err, -EINVAL, "unknown command '%s'; see `mailferry --help`", word);
+}
+
 static int read_argument(struct reader *r, const char *word, struct error *err)
 {
 	struct request *q = &r->request;
 
 	if (!q->command) {
 		q->command = command_by_name(word);
-		if (!q->command)
-			return error_set(err, -EINVAL,
-				"unknown command '%s'; see `mailferry --help`", word);
-		return 0;
+		return q->command ? 0 : unknown_command(word, err);
 	}
 	if (q->control.n_arguments == q->command->most)
 		return error_set(err, -EINVAL,

@@ -93,8 +93,13 @@ static int run(struct reading *r)
 	if (code == 0 && r->lines)
 		code = output_json(json_incref(r->lines), stdout);
 	else if (code == 0 && !r->told)
-		(void)puts("Nothing in the log. An account by its name as in `mailferry "
-			   "accounts`, a session as in the log or in `flows`.");
+		(void)printf(
+			"Nothing in the log. An account is named as in `mailferry "
+			"accounts`, a session as in the log or in `mailferry flows`.\n%s",
+			r->control->file
+				? ""
+				: "This was the journal, as far as you may read it; what "
+				  "`mailferry up` wrote to stderr is read by --file.\n");
 	return code;
 }
 

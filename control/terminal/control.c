@@ -45,8 +45,8 @@ int control_registry(struct control *c, struct registry **ret)
 			"remount,rw",
 			path);
 	if (access(path, R_OK | W_OK) < 0)
-		return error_errno(
-			&c->err, -errno, "cannot open %s; run it as root", path);
+		return error_set(&c->err, -errno, "cannot open %s: %s; run this as root",
+			path, strerror(errno));
 	code = registry_open(path, &r, &c->err);
 	if (code < 0)
 		return code;

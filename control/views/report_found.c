@@ -401,11 +401,10 @@ static void remark_unseen(struct report *p)
 			l->none, l->failed);
 	if (l->no_namespace || l->no_acl || l->no_quota)
 		report_say(p->remarks,
-			"what the source does not show by IMAP may be there: shared folders "
-			"of %" PRIu64
-			" accounts (no NAMESPACE), who sees folders of %" PRIu64
-			" (no ACL), quotas of %" PRIu64 " (no QUOTA). Look at its "
-			"configuration",
+			"the source may have what it does not show by IMAP; look at its "
+			"configuration. It showed no shared folders for %" PRIu64
+			" accounts (no NAMESPACE), not who else sees the folders of %" PRIu64
+			" (no ACL), no quota of %" PRIu64 " (no QUOTA)",
 			l->no_namespace, l->no_acl, l->no_quota);
 }
 

@@ -27,6 +27,9 @@ int ask_open(const char *run_dir, const char *socket_name, struct error *err)
 			"mailferry does not run here (nobody answers on %s); start "
 			"`mailferry up`",
 			path);
+	if (fd == -EACCES)
+		return error_set(
+			err, fd, "%s is not open to you; run this as root", path);
 	return fd;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settings/options.h"
 
+#include "base/spelling.h"
+
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -474,47 +476,13 @@ const struct option *option_by_name(struct option_section section, const char *n
 	return NULL;
 }
 
-#define NAME_MAX_LEN 32 /* longer than any option */
-
-static unsigned least3(unsigned a, unsigned b, unsigned c)
-{
-	unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* Levenshtein's distance: letters to add, drop or change. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[NAME_MAX_LEN + 1];
-	size_t len_a = strlen(a), len_b = strlen(b);
-
-	if (len_a > NAME_MAX_LEN || len_b > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (unsigned j = 0; j <= len_b; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= len_a; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= len_b; j++) {
-			unsigned above = row[j];
-
-			row[j] = least3(above + 1, row[j - 1] + 1,
-				diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[len_b];
-}
-
 const char *option_closest(struct option_section section, const char *name)
 {
-	unsigned best = 3; /* more changes than two: another word */
+	unsigned best = SPELLING_OTHER;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < section.count; i++) {
-		unsigned d = distance(name, section.rows[i].name);
+		unsigned d = spelling_distance(name, section.rows[i].name);
 
 		if (d < best) {
 			best = d;

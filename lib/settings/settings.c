@@ -165,8 +165,8 @@ static void refuse_unknown(const cfg_t *cfg, const char *key)
 			cfg->line, key, close);
 	else
 		error_set(&current->first, -EINVAL,
-			"%s:%d: unknown key `%s`; remove it (`mailferry check` prints "
-			"all keys)",
+			"%s:%d: unknown key `%s`; remove it (mailferry.conf(5) has all "
+			"keys)",
 			current->name, cfg->line, key);
 }
 

@@ -97,7 +97,7 @@ def test_what_is_not_seen_is_not_absent(house):
     remarks = " ".join(told["remarks"])
     for words in ("1 accounts were not looked at yet, and the look at 2 failed",
                   "not known, or as of a look before", "1 account lets others",
-                  "shared folders of 1 accounts (no NAMESPACE)", "(no ACL), quotas of 1"):
+                  "no shared folders for 1 accounts (no NAMESPACE)", "(no ACL), no quota of 1"):
         expect(words in remarks, f"{words}: {told['remarks']}")
     expect(json.loads(house.good("account", "carol", "--json"))["found"] is None, "carol")
     text = house.good("account", "alice")

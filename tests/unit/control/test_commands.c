@@ -48,6 +48,8 @@ static const struct {
 	{ { "alias", "a", "b", "c", "d" }, NULL, NULL, NULL, NULL,
 		"unexpected argument 'd'; see `mailferry alias --help`" },
 	{ { "beer" }, NULL, NULL, NULL, NULL, "unknown command 'beer'" },
+	{ { "stat" }, NULL, NULL, NULL, NULL, "did you mean `mailferry status`?" },
+	{ { "acounts" }, NULL, NULL, NULL, NULL, "did you mean `mailferry accounts`?" },
 	{ { "status", "--beer" }, NULL, NULL, NULL, NULL, "unknown option '--beer'" },
 	{ { "status", "-j" }, NULL, NULL, NULL, NULL, "unknown option '-j'" },
 	{ { "status", "x" }, NULL, NULL, NULL, NULL, "unexpected argument 'x'" },
