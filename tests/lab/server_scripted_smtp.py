@@ -49,6 +49,8 @@ class ScriptedSmtp:
     alone: the router, which asks what the server shows, is answered by `router`.
     """
 
+    line_max = -1  # what is longer is several lines to it
+
     def __init__(self, namespace, port=25, context=None, implicit=False, lmtp=False):
         self.namespace = namespace
         self.port, self.context, self.implicit, self.lmtp = port, context, implicit, lmtp
@@ -120,7 +122,7 @@ class ScriptedSmtp:
             file = connection.makefile("rb")
             recipients = []
             while not getattr(answer, "hangs_up", False):
-                line = file.readline()
+                line = file.readline(self.line_max)
                 if not line:
                     return
                 verb = line.split()[0].decode("latin-1").upper() if line.split() else ""

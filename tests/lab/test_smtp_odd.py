@@ -197,6 +197,8 @@ def cram_md5_is_passed_on_and_listed(world):
     reply = auth(client, "CRAM-MD5", cram(user, "wrong"))
     true(reply.startswith(b"535"), f"{reply!r}")
     equal(world.ferry.account(user), None, "nothing is known by a wrong one")
+    client.quit()
+    client = world.smtp(user)
     reply = auth(client, "CRAM-MD5", cram(user, world.password(user)))
     true(reply.startswith(b"235"), f"{reply!r}")
     client.quit()

@@ -116,7 +116,9 @@
 #include "wire/smtp/data.h"
 #include "wire/smtp/reply.h"
 
-#define SMTP_COMMAND_MAX 2048    /* RFC 5321, 4.5.3.1.4: 512, more with extensions */
+/* RFC 5321, 4.5.3.1.4: 512, more with extensions. Servers take 2048 with the line's end
+   and may break longer lines in two, with an answer to each (older Postfix, Sendmail). */
+#define SMTP_COMMAND_MAX 2000
 #define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954, 4 */
 #define SMTP_AUTH_LINES_MAX 3    /* AUTH LOGIN, a name, a password */
 #define SMTP_RECIPIENTS_MAX 1000 /* local ones of a transaction; RFC 5321 wants 100 */
@@ -427,6 +429,7 @@ struct smtp_proxy {
 	bool source_has_tls;                      /* it offered STARTTLS */
 	bool source_has_auth;
 	bool source_has_chunking;
+	bool source_was_told; /* more than greetings: its OK to a login proves nothing */
 	bool relay_has_dsn;
 	uint64_t source_size_max;       /* of its SIZE; 0: not said */
 	struct smtp_slot held_mail;     /* in RECALLING */

@@ -200,6 +200,16 @@ static bool is_half_asked(const struct smtp_login *l)
 	return row_of(l) && (!l->is_asked_here || l->next_line < l->n_lines);
 }
 
+/* The OK may belong to another line: a source that has broken an earlier one in two, or
+   waits for more of an exchange, answers late. The client is let in by it, and nobody
+   learns whose login it was. */
+static void forget_unproven(struct smtp_proxy *p)
+{
+	if (!p->source_was_told)
+		return;
+	p->login.user = p->login.password = (struct str){ NULL, 0 };
+}
+
 enum smtp_proxy_action proxy_auth_reply(
 	struct smtp_proxy *p, const struct smtp_reply *reply)
 {
@@ -220,10 +230,12 @@ enum smtp_proxy_action proxy_auth_reply(
 		p->state = SMTP_PROXY_AUTH_LINE;
 		return SMTP_PROXY_AGAIN;
 	}
-	if (reply->code == 235)
+	if (reply->code == 235) {
+		forget_unproven(p);
 		return let_in(p, SMTP_PROXY_AUTHENTICATED);
+	}
 	p->state = SMTP_PROXY_COMMAND;
-	p->login.is_refused = true;
+	p->login.is_refused = p->source_was_told = true;
 	return finds_wrong(reply) ? SMTP_PROXY_LOGIN_REFUSED : SMTP_PROXY_AGAIN;
 }
 
@@ -288,10 +300,25 @@ static bool asks_here(const struct smtp_proxy *p)
 	return row_of(&p->login) && (p->source_has_auth || !proxy_has_source(p));
 }
 
-enum smtp_proxy_action proxy_auth_begin(
-	struct smtp_proxy *p, struct str line, struct str args)
+/* As we write it ourselves: blanks could move the rest of it to where a source begins a
+   line of its own. */
+static struct str auth_line(struct smtp_proxy *p, struct str name, struct str initial)
 {
-	struct str initial = args, name = str_split(&initial, ' ');
+	struct str copy = { NULL, 0 };
+	struct buf line;
+
+	buf_init(&line, SMTP_AUTH_LINE_MAX + 1);
+	if (buf_printf(&line, "AUTH%s%.*s%s%.*s", name.len ? " " : "", STR_ARG(name),
+		    initial.len ? " " : "", STR_ARG(initial)) == 0)
+		copy = arena_str(&p->secrets, buf_view(&line));
+	buf_wipe(&line);
+	buf_fini(&line);
+	return copy;
+}
+
+enum smtp_proxy_action proxy_auth_begin(struct smtp_proxy *p, struct str args)
+{
+	struct str initial = args, name = str_split(&initial, ' '), line;
 	const char *refusal = no_login(p);
 
 	if (refusal) {
@@ -301,14 +328,13 @@ enum smtp_proxy_action proxy_auth_begin(
 	begin_login(p, name);
 	initial = str_trim(initial);
 	/* "=" is an empty answer (RFC 4954, 4): with LOGIN it is none */
-	if (str_eq(initial, STR_LIT("=")) && str_ieq(name, STR_LIT("LOGIN"))) {
-		line = STR_LIT("AUTH LOGIN");
+	if (str_eq(initial, STR_LIT("=")) && str_ieq(name, STR_LIT("LOGIN")))
 		initial = STR_LIT("");
-	}
 	if (initial.len)
 		saw(p, initial);
+	line = auth_line(p, name, initial);
 	p->login.is_asked_here = asks_here(p);
-	if (row_of(&p->login) && !keep_line(p, line)) {
+	if (!line.ptr || (row_of(&p->login) && !keep_line(p, line))) {
 		refuse_login(p, LATER_TEXT);
 	} else if (p->login.is_asked_here) {
 		return go_on(p);

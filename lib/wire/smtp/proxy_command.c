@@ -6,6 +6,7 @@
 #include "wire/smtp/dsn.h"
 
 #define TOO_MUCH_TEXT "452 4.3.1 Too much in one transaction"
+#define SMTP_HELLO_LINE_MAX 510 /* RFC 5321, 4.5.3.1.4, less its end */
 #define ERRORS_MAX 20 /* refused by us; no mail server goes on after that many */
 
 struct command {
@@ -303,7 +304,7 @@ static enum smtp_proxy_action cmd_data(struct smtp_proxy *p, const struct comman
 
 static enum smtp_proxy_action cmd_auth(struct smtp_proxy *p, const struct command *c)
 {
-	return proxy_auth_begin(p, c->line, c->args);
+	return proxy_auth_begin(p, c->args);
 }
 
 static enum smtp_proxy_action cmd_starttls(struct smtp_proxy *p, const struct command *c)
@@ -442,14 +443,30 @@ static enum smtp_proxy_action between_chunks(struct smtp_proxy *p, enum smtp_ver
 	return SMTP_PROXY_AGAIN;
 }
 
+/* A server without AUTH does not know of its longer lines. */
+static size_t line_max(const struct smtp_proxy *p, struct str input)
+{
+	bool knows_auth = p->source_has_auth || !proxy_has_source(p);
+
+	return knows_auth && str_istarts(input, STR_LIT("AUTH ")) ? SMTP_AUTH_LINE_MAX
+	                                                          : SMTP_COMMAND_MAX;
+}
+
+/* What a client says before AUTH, and what any server takes as one line. */
+static bool is_greeting(const struct command *c)
+{
+	bool is_hello = c->verb == SMTP_EHLO || c->verb == SMTP_HELO;
+
+	return c->verb == SMTP_AUTH || c->verb == SMTP_STARTTLS ||
+	       (is_hello && c->line.len <= SMTP_HELLO_LINE_MAX);
+}
+
 enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io *io)
 {
-	bool auth = str_istarts(io->client, STR_LIT("AUTH "));
 	struct command c;
 	size_t used;
 
-	switch (line_next(io->client, auth ? SMTP_AUTH_LINE_MAX : SMTP_COMMAND_MAX,
-		&c.line, &used)) {
+	switch (line_next(io->client, line_max(p, io->client), &c.line, &used)) {
 	case LINE_NEED_MORE:
 		return SMTP_PROXY_NEED_MORE;
 	case LINE_TOO_LONG:
@@ -481,6 +498,8 @@ enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io 
 	}
 	if (p->state == SMTP_PROXY_BETWEEN_CHUNKS && c.verb != SMTP_BDAT)
 		return between_chunks(p, c.verb);
+	if (!is_greeting(&c))
+		p->source_was_told = true;
 	return verb_rows[c.verb].run(p, &c);
 }
 

@@ -127,8 +127,7 @@ proxy_bytes_fn proxy_command, proxy_skip_line, proxy_start_over;
 /* proxy_auth.c */
 /* With its passwords. */
 void proxy_forget_login(struct smtp_proxy *p);
-enum smtp_proxy_action proxy_auth_begin(
-	struct smtp_proxy *p, struct str line, struct str args);
+enum smtp_proxy_action proxy_auth_begin(struct smtp_proxy *p, struct str args);
 proxy_bytes_fn proxy_auth_line;
 proxy_reply_fn proxy_auth_reply;
 proxy_lost_fn proxy_login_lost, proxy_line_lost;

@@ -214,7 +214,7 @@ bool proxy_may_reopen(const struct smtp_proxy *p)
 
 void smtp_proxy_source_reopened(struct smtp_proxy *p)
 {
-	p->spares_source = false;
+	p->spares_source = p->source_was_told = false;
 	p->renewal = SMTP_RENEWAL_GREETING;
 	p->n_resets = 0;
 	p->pipeline.n_hidden = 0;

@@ -51,7 +51,7 @@ void smtp_proxy_source_renewed(struct smtp_proxy *p)
 {
 	p->pipeline.n_hidden = 1;
 	p->pipeline.awaits_reset = false;
-	p->pipeline.is_offered = false;
+	p->pipeline.is_offered = p->source_was_told = false;
 	p->last_reply = SMTP_LAST_REPLY_GOOD;
 	p->source_state = SMTP_PEER_PRESENT;
 }
