@@ -203,10 +203,7 @@ static void on_ended(void *context, const struct connection_end *end)
 		.number2 = end->bytes_out,
 		.text = str_from(end->reason) };
 
-	log_info(m.session.ptr, "logout", "account=%s in=%llu out=%llu reason=\"%s\"",
-		a->name, (unsigned long long)end->bytes_in,
-		(unsigned long long)end->bytes_out, end->reason);
-	account_tell_master(a, &m);
+	account_tell_master(a, &m); /* and the log, by it */
 	stop_when_done(a);
 }
 
@@ -257,10 +254,6 @@ static void on_serve(void *context, const struct message *m, int socket)
 	const char *why = a->ending ? RESTORED_WHY : "This service is not offered here.";
 	struct stream *stream;
 
-	if (login.kind != LOGIN_WOKEN)
-		log_info(NULL, login.kind == LOGIN_CROSSED ? "resume" : "login",
-			"account=%s session=%.*s service=%.*s client=%.*s", a->name,
-			STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
 	if (account_is_replaced(a))
 		why = RESTORED_WHY;
 	if (!ops || a->ending || account_open_store(a, &why) < 0) {

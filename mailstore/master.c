@@ -21,6 +21,7 @@
 #define SOCKET_MODE 0600     /* at first: whoever can connect can send mail */
 #define QUEUE_FDS_MAX 65536  /* one for each account, when it retires */
 #define QUEUE_MAX (4u << 20) /* answers of a few hundred bytes; more: it is broken */
+#define GATHER_MS 10         /* for log lines that follow upon others */
 
 /* ── peers ─────────────────────────────────────────────────────────────────────────── */
 
@@ -303,6 +304,23 @@ static void set_room_for_sleepers(struct master *master, const struct settings *
 	master->processes.asleep_max = process_allow_descriptors(wanted) / 2;
 }
 
+/* ── the log ───────────────────────────────────────────────────────────────────────── */
+
+static void on_gathered(void *context)
+{
+	(void)context; /* before_sleep() sees to the rest */
+}
+
+/* What comes alone goes at once; at thousands of logins a second no line is a system
+   call. */
+static void before_sleep(void *context)
+{
+	struct master *master = context;
+
+	if (!timer_runs(master->gathering) && log_flush())
+		timer_start(master->gathering, GATHER_MS);
+}
+
 /* To become the accounts' users, and to go into their folders. */
 static int drop_rights(const struct users *users, struct error *err)
 {
@@ -341,6 +359,8 @@ static int set_up(
 		return error_errno(err, master->processes.settings_fd, "no memory file");
 	r = signals_open(&master->signals, &master->loop, numbers, 2, on_signal, master);
 	if (r == 0)
+		r = timer_new(&master->loop, on_gathered, master, &master->gathering);
+	if (r == 0)
 		r = processes_init(&master->processes);
 	if (r < 0)
 		return error_errno(err, r, "cannot watch for signals");
@@ -356,6 +376,7 @@ static void fini(struct master *master)
 	signals_close(&master->signals);
 	processes_fini(&master->processes);
 	timer_free(master->drain);
+	timer_free(master->gathering);
 	(void)loop_fini(&master->loop);
 	fd_closep(&master->processes.settings_fd);
 	free(master);
@@ -399,9 +420,11 @@ int master_run(struct program_start *start)
 		log_error(NULL, "start", "error=\"%s\"", err.text);
 	} else {
 		log_info(NULL, "ready", "socket=%s/" MAILSTORE_SOCKET, settings->run_dir);
-		loop_run(&master->loop, NULL, NULL);
+		log_gather();
+		loop_run(&master->loop, before_sleep, master);
 		log_info(NULL, "stopped", "signal=yes");
 	}
 	fini(master);
+	(void)log_flush();
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -41,10 +41,11 @@ struct master {
 	struct users users;
 	struct program_start *start;
 	uid_t started_by;
-	struct channel before;  /* to the mailstore before this one, until it ends */
-	int takeover, door;     /* of it, until it retires; -1: none */
-	struct peer *successor; /* NULL: this one has not retired */
-	struct timer *drain;    /* until the sessions of one that has are ended */
+	struct channel before;   /* to the mailstore before this one, until it ends */
+	int takeover, door;      /* of it, until it retires; -1: none */
+	struct peer *successor;  /* NULL: this one has not retired */
+	struct timer *drain;     /* until the sessions of one that has are ended */
+	struct timer *gathering; /* log lines, until it runs out */
 };
 
 /* Returns the exit status. */

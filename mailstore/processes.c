@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "mailstore/refuse.h"
+#include "mailstore/serve/service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -394,6 +395,17 @@ int process_keep_waiting(
 	return 0;
 }
 
+/* By us and not by the process: its lines would be a system call each, from code that it
+   has to load into the processor's caches anew each time. */
+static void log_login(const struct process *p, const struct message *m)
+{
+	if (p->lives != PROCESS_HERE || m->number == LOGIN_WOKEN)
+		return;
+	log_info(NULL, m->number == LOGIN_CROSSED ? "resume" : "login",
+		"account=%s session=%.*s service=%.*s client=%.*s", p->account,
+		STR_ARG(m->session), STR_ARG(m->service), STR_ARG(m->client));
+}
+
 static int forward(
 	struct process *p, struct peer *peer, const struct message *m, int socket)
 {
@@ -406,8 +418,10 @@ static int forward(
 	r = waiter ? process_tell(p, m, socket) : -ENOMEM;
 	if (r < 0 && waiter)
 		waiter_drop(waiter);
-	if (r == 0)
+	if (r == 0) {
+		log_login(p, m);
 		process_is_busy(p);
+	}
 	return r;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What an account's process says, wherever it is. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "mailstore/process.h"
 
 /* Hands on what it says of a session of its own, whose waiter is the answer; or NULL. */
@@ -29,6 +30,11 @@ void process_serve_end(void *context, const struct message *m, int fd)
 	(void)fd;
 	if (!waiter)
 		return;
+	if (p->lives == PROCESS_HERE)
+		log_info(waiter->id, "logout",
+			"account=%s in=%llu out=%llu reason=\"%.*s\"", p->account,
+			(unsigned long long)m->number, (unsigned long long)m->number2,
+			STR_ARG(m->text));
 	waiter_drop(waiter);
 	process_linger_when_idle(p);
 }

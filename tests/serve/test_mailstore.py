@@ -63,6 +63,14 @@ class HandOver(MailstoreTest):
         self.assertEqual(message["number"], 0)  # nothing came after the hand-over
         self.assertGreater(message["number2"], 100)
 
+    def test_both_ends_of_a_session_are_in_the_log(self):
+        client, _, session = self.store.imap("alice")
+        client.ok(b"LOGOUT")
+        self.end_of(session)
+        lines = (f" login account=alice session={session} ",
+                 f" {session} logout account=alice in=")
+        wait_for(lambda: all(line in self.store.log_text() for line in lines))
+
     def test_account_without_a_folder_is_unavailable(self):
         client, first, session = self.store.imap("nobody")
         self.assertEqual(first, b"* BYE Try again later\r\n")
