@@ -19,6 +19,8 @@
 #define MEMORY_LEVEL 8
 #define READ_SIZE 16384
 #define PIECE 65536 /* compressed at a time */
+/* Of input in one call that nothing comes of: empty blocks can be sent without end. */
+#define READS_MAX 16
 
 struct stream_deflate {
 	struct stream stream; /* first: it is one */
@@ -69,9 +71,11 @@ static ssize_t deflate_read(struct stream *s, void *space, size_t size)
 	struct stream_deflate *d = of(s);
 	ssize_t n = 0;
 
-	while (n == 0) {
+	for (int reads = 0; n == 0; reads++) {
 		if (buf_len(&d->in) || d->has_more)
 			n = inflate_some(d, space, size);
+		if (n == 0 && reads == READS_MAX)
+			return -EAGAIN; /* the stream below calls again */
 		if (n == 0) {
 			ssize_t got = stream_read_buf(s->below, &d->in, READ_SIZE);
 

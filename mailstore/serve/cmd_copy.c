@@ -8,8 +8,10 @@
 /* ── EXPUNGE ───────────────────────────────────────────────────────────────────────── */
 
 struct expunging {
-	struct view *view;
+	struct imap *s;
 	const struct imap_set *uids; /* NULL: all */
+	bool close;
+	uint32_t next; /* index in the view, which stays as it is meanwhile */
 };
 
 static int expunge_one(struct view *v, uint32_t uid, struct error *err)
@@ -19,18 +21,22 @@ static int expunge_one(struct view *v, uint32_t uid, struct error *err)
 	return code == -ENOENT ? 0 : code; /* another session was faster */
 }
 
-static int expunge_deleted(void *context, struct error *err)
+static int expunge_piece(void *context, struct error *err)
 {
 	struct expunging *w = context;
-	struct view *v = w->view;
+	struct view *v = &w->s->view;
+	struct imap_piece piece = { 0 };
 	int code = 0;
 
-	for (uint32_t i = 0; i < v->count && code == 0; i++) {
-		const struct view_message *m = &v->messages[i];
+	for (; w->next < v->count && code == 0; w->next++) {
+		const struct view_message *m = &v->messages[w->next];
 
-		if ((m->flags & FLAG_DELETED) &&
-			(!w->uids || imap_set_has(w->uids, m->uid)))
-			code = expunge_one(v, m->uid, err);
+		if (!(m->flags & FLAG_DELETED) ||
+			(w->uids && !imap_set_has(w->uids, m->uid)))
+			continue;
+		if (imap_piece_is_full(&piece))
+			break;
+		code = expunge_one(v, m->uid, err);
 	}
 	return code;
 }
@@ -59,46 +65,94 @@ static void done_expunging(struct imap *s)
 		imap_done(s, IMAP_OK, "Expunge completed.");
 }
 
+static void done_closing(struct imap *s)
+{
+	imap_unselect(s);
+	imap_done(s, IMAP_OK, "Close completed.");
+}
+
+static enum service_need expunge_step(struct imap *s)
+{
+	struct expunging *w = s->job.data;
+	struct error err = { 0 };
+	int code = imap_piece(s, expunge_piece, w, &err);
+
+	if (code < 0 && code != -ESHUTDOWN)
+		imap_failed(s, &err);
+	if (code < 0 || w->next < s->view.count)
+		return SERVICE_AGAIN;
+	if (w->close)
+		done_closing(s);
+	else
+		done_expunging(s);
+	return SERVICE_AGAIN;
+}
+
+static struct expunging *begin_expunging(struct imap *s, bool close)
+{
+	struct expunging *w = arena_alloc(&s->arena, sizeof(*w));
+
+	if (!w) {
+		imap_wrote(s, -ENOMEM);
+		return NULL;
+	}
+	*w = (struct expunging){ .s = s, .close = close };
+	return w;
+}
+
+static void expunge(struct imap *s, struct expunging *w)
+{
+	s->job = (struct imap_job){ .step = expunge_step, .data = w };
+	s->phase = IMAP_PHASE_JOB;
+}
+
 void cmd_expunge(struct imap *s, struct imap_cursor *args)
 {
-	struct expunging w = { .view = &s->view };
-	struct imap_set uids;
+	struct expunging *w = begin_expunging(s, false);
+	struct imap_set *uids = arena_alloc(&s->arena, sizeof(*uids));
 
+	if (!w || !uids) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
 	if (s->uid) {
-		if (!imap_space(args) || !imap_set(args, &s->arena, &uids)) {
+		if (!imap_space(args) || !imap_set(args, &s->arena, uids)) {
 			imap_bad_arguments(s);
 			return;
 		}
-		w.uids = &uids;
+		w->uids = uids;
 	}
 	if (!imap_no_more(s, args))
 		return;
 	imap_sync(s, true);
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	if (s->uid && !imap_resolve_uids(s, &s->arena, &uids)) {
+	if (s->uid && !imap_resolve_uids(s, &s->arena, uids)) {
 		imap_wrote(s, -ENOMEM);
 		return;
 	}
-	if (has_deleted(&s->view) && imap_transaction(s, expunge_deleted, &w) < 0)
-		return;
-	done_expunging(s);
+	if (has_deleted(&s->view))
+		expunge(s, w);
+	else
+		done_expunging(s);
 }
 
 void cmd_close(struct imap *s, struct imap_cursor *args)
 {
-	struct expunging w = { .view = &s->view };
+	struct expunging *w;
 
 	if (!imap_no_more(s, args))
 		return;
 	imap_sync(s, false);
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	if (!s->view.read_only && has_deleted(&s->view) &&
-		imap_transaction(s, expunge_deleted, &w) < 0)
+	if (s->view.read_only || !has_deleted(&s->view)) {
+		done_closing(s);
 		return;
-	imap_unselect(s);
-	imap_done(s, IMAP_OK, "Close completed.");
+	}
+	w = begin_expunging(s, true);
+	if (w)
+		expunge(s, w);
 }
 
 /* ── COPY and MOVE ─────────────────────────────────────────────────────────────────── */
@@ -108,7 +162,7 @@ struct copying {
 	struct mailbox to;
 	struct imap_set set;
 	struct view_walk walk;
-	bool move;
+	bool move, all;
 	struct buf from_uids, to_uids; /* for COPYUID */
 	struct imap_set_writer from_writer, to_writer;
 	size_t count;
@@ -126,10 +180,11 @@ static int copy_one(struct copying *w, uint32_t uid, struct error *err)
 		code = imap_set_put(&w->from_writer, uid);
 	if (code == 0)
 		code = imap_set_put(&w->to_writer, to_uid);
-	w->count++;
+	w->count += code == 0;
 	return code;
 }
 
+/* RFC 3501, 6.4.7: all or nothing, so in one transaction. */
 static int copy_all(void *context, struct error *err)
 {
 	struct copying *w = context;
@@ -138,11 +193,33 @@ static int copy_all(void *context, struct error *err)
 
 	while (code == 0 && view_walk_next(&w->s->view, &w->walk, &index))
 		code = copy_one(w, w->s->view.messages[index].uid, err);
-	if (code == 0 && !w->move) /* a move makes the account no larger */
-		code = quota_check(w->s->serve->store, &w->s->serve->quota, 0, 0, err);
-	if (code == 0)
-		code = imap_set_end(&w->from_writer);
-	return code < 0 ? code : imap_set_end(&w->to_writer);
+	w->all = true;
+	return code == 0 ? quota_check(w->s->serve->store, &w->s->serve->quota, 0, 0, err)
+	                 : code;
+}
+
+/* A message that is in the first piece was there when the command came; another session
+   may expunge one that is not. */
+static int move_piece(void *context, struct error *err)
+{
+	struct copying *w = context;
+	struct view *v = &w->s->view;
+	struct imap_piece piece = { 0 };
+	bool first = !w->count;
+	uint32_t index;
+	/* another session may remove it, too */
+	int code = store_mailbox_counts(v->store, w->to.id, &w->to, err);
+
+	while (code == 0 && !imap_piece_is_full(&piece)) {
+		if (!view_walk_next(v, &w->walk, &index)) {
+			w->all = true;
+			break;
+		}
+		code = copy_one(w, v->messages[index].uid, err);
+		if (code == -ENOENT && !first)
+			code = 0;
+	}
+	return code;
 }
 
 static bool parse_copy(struct copying *w, struct imap_cursor *args)
@@ -161,8 +238,12 @@ static bool parse_copy(struct copying *w, struct imap_cursor *args)
 
 static int put_copyuid(struct copying *w, struct buf *out)
 {
-	int r = buf_printf(out, "[COPYUID %" PRIu32 " ", w->to.uidvalidity);
+	int r = imap_set_end(&w->from_writer);
 
+	if (r == 0)
+		r = imap_set_end(&w->to_writer);
+	if (r == 0)
+		r = buf_printf(out, "[COPYUID %" PRIu32 " ", w->to.uidvalidity);
 	if (r == 0)
 		r = buf_append(out, buf_view(&w->from_uids));
 	if (r == 0)
@@ -172,52 +253,106 @@ static int put_copyuid(struct copying *w, struct buf *out)
 	return r < 0 ? r : buf_append_c(out, "]");
 }
 
-/* COPYUID of a MOVE comes before the EXPUNGEs (RFC 6851, 4.3); of a COPY it belongs to
-   the tagged answer, and both may be longer than an answer's text. */
-static void answer_copy(struct copying *w)
+/* RFC 6851, 4.3: before the EXPUNGEs, also when not all could be moved. */
+static void say_moved(struct copying *w)
+{
+	struct buf *out = imap_out(w->s);
+	int r = buf_append_c(out, "* OK ");
+
+	if (r == 0)
+		r = put_copyuid(w, out);
+	imap_wrote(w->s, r < 0 ? r : buf_append_c(out, " Moved UIDs completed.\r\n"));
+}
+
+/* Of a COPY it belongs to the tagged answer; it may be longer than an answer's text. */
+static void answer_copied(struct copying *w)
 {
 	struct imap *s = w->s;
-	const char *name = w->move ? "Move" : "Copy";
 	int r;
 
-	if (!w->count) {
-		imap_done(s, IMAP_OK, "%s completed: no such messages.", name);
-		return;
-	}
-	if (!w->move)
-		imap_sync(s, true);
+	imap_sync(s, true);
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	r = buf_printf(imap_out(s), "%.*s OK ", w->move ? 1 : (int)s->tag.len,
-		w->move ? "*" : s->tag.ptr);
+	r = buf_printf(imap_out(s), "%.*s OK ", STR_ARG(s->tag));
 	if (r == 0)
 		r = put_copyuid(w, imap_out(s));
-	if (r == 0)
-		r = buf_printf(
-			imap_out(s), " %s completed.\r\n", w->move ? "Moved UIDs" : name);
-	imap_wrote(s, r);
-	if (w->move)
-		imap_done(s, IMAP_OK, "Move completed.");
-	else
-		imap_answered(s);
+	imap_wrote(s, r < 0 ? r : buf_append_c(imap_out(s), " Copy completed.\r\n"));
+	imap_answered(s);
+}
+
+static void answer_copy(struct copying *w)
+{
+	if (!w->count) {
+		imap_done(w->s, IMAP_OK, "%s completed: no such messages.",
+			w->move ? "Move" : "Copy");
+	} else if (w->move) {
+		say_moved(w);
+		imap_done(w->s, IMAP_OK, "Move completed.");
+	} else {
+		answer_copied(w);
+	}
+}
+
+/* What a piece of a MOVE that fails has noted did not happen. */
+static int transfer_piece(struct copying *w, struct error *err)
+{
+	struct imap *s = w->s;
+	struct copying before = *w;
+	int code = imap_piece(s, w->move ? move_piece : copy_all, w, err);
+
+	if (code == 0)
+		return 0;
+	w->from_uids.end = w->from_uids.start + buf_len(&before.from_uids);
+	w->to_uids.end = w->to_uids.start + buf_len(&before.to_uids);
+	w->from_writer = before.from_writer;
+	w->to_writer = before.to_writer;
+	w->count = before.count;
+	return code;
+}
+
+static enum service_need step(struct imap *s)
+{
+	struct copying *w = s->job.data;
+	struct error err = { 0 };
+	int code = transfer_piece(w, &err);
+
+	if (code == 0 && w->all)
+		answer_copy(w);
+	if (code == 0 || code == -ESHUTDOWN)
+		return SERVICE_AGAIN;
+	if (w->count)
+		say_moved(w);
+	imap_failed(s, &err);
+	return SERVICE_AGAIN;
+}
+
+static void end(struct imap *s)
+{
+	struct copying *w = s->job.data;
+
+	buf_fini(&w->from_uids);
+	buf_fini(&w->to_uids);
 }
 
 static void copy(struct imap *s, struct imap_cursor *args, bool move)
 {
-	struct copying w = { .s = s, .move = move };
+	struct copying *w = arena_alloc(&s->arena, sizeof(*w));
 
+	if (!w) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
+	*w = (struct copying){ .s = s, .move = move };
 	if (s->uid) /* UIDs that are gone are none (RFC 3501, 6.4.8) */
 		imap_sync(s, true);
-	if (s->phase == IMAP_PHASE_END)
+	if (s->phase == IMAP_PHASE_END || !parse_copy(w, args))
 		return;
-	buf_init(&w.from_uids, 0);
-	buf_init(&w.to_uids, 0);
-	w.from_writer.out = &w.from_uids;
-	w.to_writer.out = &w.to_uids;
-	if (parse_copy(&w, args) && imap_transaction(s, copy_all, &w) == 0)
-		answer_copy(&w);
-	buf_fini(&w.from_uids);
-	buf_fini(&w.to_uids);
+	buf_init(&w->from_uids, 0);
+	buf_init(&w->to_uids, 0);
+	w->from_writer.out = &w->from_uids;
+	w->to_writer.out = &w->to_uids;
+	s->job = (struct imap_job){ .step = step, .end = end, .data = w };
+	s->phase = IMAP_PHASE_JOB;
 }
 
 void cmd_copy(struct imap *s, struct imap_cursor *args)

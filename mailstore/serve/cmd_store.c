@@ -28,7 +28,7 @@ struct storing {
 	unsigned flags;
 	struct str keywords;
 	struct view_walk walk;
-	bool gone;
+	bool gone, all; /* all: the last one was looked at */
 	bool conditional;
 	uint64_t unchangedsince;
 	struct buf modified; /* a set: of those that changed since */
@@ -164,7 +164,7 @@ static int store_range(struct storing *w, struct error *err)
 	uint32_t index;
 	int code;
 
-	if (!is_simple(w) || !find_range(w, &range))
+	if (!find_range(w, &range))
 		return 0;
 	code = store_change_range(v->store, v->mailbox, &range, &modseq, err);
 	while (code == 1 && view_walk_next(v, &w->walk, &index)) {
@@ -179,17 +179,30 @@ static int store_range(struct storing *w, struct error *err)
 	return code;
 }
 
-static int store_all(void *context, struct error *err)
+static int store_at_once(void *context, struct error *err)
 {
 	struct storing *w = context;
-	uint32_t index;
 	int code = store_range(w, err);
 
-	if (code != 0)
-		return code < 0 ? code : 0;
-	while (code == 0 && view_walk_next(&w->s->view, &w->walk, &index)) {
-		struct view_message *m = &w->s->view.messages[index];
+	w->all = code == 1;
+	return code < 0 ? code : 0;
+}
 
+static int store_piece(void *context, struct error *err)
+{
+	struct storing *w = context;
+	struct imap_piece piece = { 0 };
+	uint32_t index;
+	int code = 0;
+
+	while (code == 0 && !imap_piece_is_full(&piece)) {
+		struct view_message *m;
+
+		if (!view_walk_next(&w->s->view, &w->walk, &index)) {
+			w->all = true;
+			return imap_set_end(&w->modified_writer);
+		}
+		m = &w->s->view.messages[index];
 		if (w->conditional && m->modseq > w->unchangedsince) {
 			code = leave_one(w, index);
 			continue;
@@ -198,7 +211,7 @@ static int store_all(void *context, struct error *err)
 		code = store_one(w, m, err);
 		arena_fini(&w->scratch);
 	}
-	return code < 0 ? code : imap_set_end(&w->modified_writer);
+	return code;
 }
 
 static const struct row *parse_change(struct imap_cursor *args)
@@ -300,32 +313,68 @@ static void answer(struct storing *w)
 		imap_done(w->s, IMAP_OK, "Store completed.");
 }
 
+/* Each message is changed as it is then. */
+static enum service_need step(struct imap *s)
+{
+	struct storing *w = s->job.data;
+	struct error err = { 0 };
+	int code = imap_piece(s, store_piece, w, &err);
+
+	if (code == 0 && !s->contexts) /* nobody else has written since */
+		view_is_in_step(&s->view);
+	if (code == 0 && w->all)
+		answer(w);
+	else if (code < 0 && code != -ESHUTDOWN)
+		imap_failed(s, &err);
+	return SERVICE_AGAIN;
+}
+
+static void end(struct imap *s)
+{
+	struct storing *w = s->job.data;
+
+	buf_fini(&w->modified);
+}
+
+static void begin(struct imap *s, struct storing *w, bool was_in_step)
+{
+	s->job = (struct imap_job){ .step = step, .end = end, .data = w };
+	s->phase = IMAP_PHASE_JOB;
+	if (!is_simple(w))
+		return;
+	if (imap_transaction(s, store_at_once, w) < 0 || !w->all)
+		return;
+	if (was_in_step) /* and still is: nobody else has written */
+		view_is_in_step(&s->view);
+	answer(w);
+}
+
 void cmd_store(struct imap *s, struct imap_cursor *args)
 {
-	struct storing w = { .s = s };
+	struct storing *w = arena_alloc(&s->arena, sizeof(*w));
 	bool was_in_step;
 
+	if (!w) {
+		imap_wrote(s, -ENOMEM);
+		return;
+	}
+	w->s = s;
 	imap_sync(s, s->uid);
 	was_in_step = !s->view.dirty && !s->contexts;
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	if (!parse(&w, args)) {
+	if (!parse(w, args)) {
 		imap_bad_arguments(s);
 		return;
 	}
-	if (!spell_keywords(&w)) {
+	if (!spell_keywords(w)) {
 		imap_done(s, IMAP_BAD, "Unknown flag.");
 		return;
 	}
-	if (w.conditional)
+	if (w->conditional)
 		imap_enable_condstore(s);
-	announce_keywords(&w);
-	buf_init(&w.modified, 0);
-	w.modified_writer.out = &w.modified;
-	if (imap_transaction(s, store_all, &w) == 0) {
-		if (was_in_step) /* and still is: nobody else has written */
-			view_is_in_step(&s->view);
-		answer(&w);
-	}
-	buf_fini(&w.modified);
+	announce_keywords(w);
+	buf_init(&w->modified, 0);
+	w->modified_writer.out = &w->modified;
+	begin(s, w, was_in_step);
 }

@@ -2,6 +2,7 @@
 #include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/connection_parts.h"
 
+#include "base/clock.h"
 #include "event/timer.h"
 #include "net/stream_deflate.h"
 
@@ -12,6 +13,7 @@
 
 #define READ_SIZE 65536 /* an APPEND's bytes go to the store in such pieces */
 #define TURN_RUNS 16    /* pieces of work in one turn, then the others have theirs */
+#define TURN_MS 4       /* or as many as take so long, which may be one */
 #define TURN_READS 16   /* of APPENDs that are gathered for one commit */
 #define COUNTS_MS 2000  /* `mailferry flows` is as old as that */
 #define ENDING_MS 30000 /* a client that does not take our last words is cut off */
@@ -172,14 +174,23 @@ static bool has_more(struct connection *c, enum service_need need, int *reads)
 	return n > 0;
 }
 
+/* What is to be committed together is gathered all the same. */
+static bool is_over(const struct connection *c, uint64_t began)
+{
+	return !c->session.uncommitted && clock_monotonic_ms() - began >= TURN_MS;
+}
+
 /* Pieces of work until the session waits, or its turn is over. */
 static enum service_need run(struct connection *c, int *ret_sent)
 {
 	enum service_need need = SERVICE_AGAIN;
+	uint64_t began = clock_monotonic_ms();
 	int reads = 0;
 
 	for (int i = 0; i < TURN_RUNS || c->session.uncommitted; i++) {
 		need = session_run(&c->session);
+		if (need == SERVICE_AGAIN && is_over(c, began))
+			break;
 		if (need == SERVICE_AGAIN || has_more(c, need, &reads))
 			continue;
 		c->session.out.ends = need == SERVICE_END;

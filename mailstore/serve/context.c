@@ -12,6 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What one look at all that changed may cost: a message that has to be read counts once,
+   and with its bytes. It is done in one step, some 30 ms; who changes more has no updates
+   any more, and knows it. */
+#define COST_MAX 2000
+#define BYTES_PER_COST 4096
+
 struct search_context {
 	struct arena arena;
 	struct str tag;
@@ -81,12 +87,14 @@ struct change {
 	struct imap *s;
 	struct search_context *x;
 	struct buf added, removed; /* sets */
+	size_t *cost;              /* of all contexts so far */
 	struct imap_set_writer add, remove;
 };
 
-static void begin_change(struct change *c, struct imap *s, struct search_context *x)
+static void begin_change(
+	struct change *c, struct imap *s, struct search_context *x, size_t *cost)
 {
-	*c = (struct change){ .s = s, .x = x };
+	*c = (struct change){ .s = s, .x = x, .cost = cost };
 	buf_init(&c->added, 0);
 	buf_init(&c->removed, 0);
 	c->add.out = &c->added;
@@ -153,12 +161,21 @@ int contexts_before(struct imap *s, bool expunges, struct error *err)
 	for (struct search_context *x = s->contexts; x && code == 0; x = x->next) {
 		struct change c;
 
-		begin_change(&c, s, x);
+		begin_change(&c, s, x, NULL);
 		code = store_each_expunged(
 			v->store, v->mailbox, v->seen_expunges, see_expunged, &c, err);
 		code = end_change(&c, code);
 	}
 	return code;
+}
+
+static int show_new(struct change *c, uint32_t index)
+{
+	size_t before = buf_len(imap_out(c->s));
+	int r = fetch_now(c->s, c->x->items, index);
+
+	*c->cost += 1 + (buf_len(imap_out(c->s)) - before) / BYTES_PER_COST;
+	return r;
 }
 
 static int look(struct change *c, uint32_t index, struct error *err)
@@ -171,6 +188,7 @@ static int look(struct change *c, uint32_t index, struct error *err)
 	size_t bytes;
 	int code = search_match(&match, v, index, &found, &bytes, err);
 
+	*c->cost += bytes ? 1 + bytes / BYTES_PER_COST : 0;
 	if (code == -ENOENT || code == -EIO || found == before)
 		return 0;
 	if (code < 0)
@@ -181,33 +199,68 @@ static int look(struct change *c, uint32_t index, struct error *err)
 	}
 	code = add(c->x, uid);
 	if (code == 0 && c->x->items && uid > c->x->last_uid)
-		code = fetch_now(c->s, c->x->items, index);
+		code = show_new(c, index);
 	return code < 0 ? code : imap_set_put(&c->add, number_of(c, uid));
 }
 
-static int look_at_all(struct imap *s, struct search_context *x, struct error *err)
+/* 1: it was too much. */
+static int look_at_all(
+	struct imap *s, struct search_context *x, size_t *cost, struct error *err)
 {
 	struct view *v = &s->view;
 	struct change c;
+	size_t before = *cost;
+	bool over = false;
 	int code = 0;
 
 	if (x->seen >= v->seen)
 		return 0;
-	begin_change(&c, s, x);
-	for (uint32_t i = 0; i < v->count && code == 0; i++)
+	begin_change(&c, s, x, cost);
+	for (uint32_t i = 0; i < v->count && code == 0 && !over; i++) {
 		if (v->messages[i].modseq > x->seen)
 			code = look(&c, i, err);
+		over = *cost >= COST_MAX && *cost > before;
+	}
 	x->seen = v->seen;
 	x->last_uid = view_last_uid(v);
-	return end_change(&c, code);
+	code = end_change(&c, code);
+	return code == 0 && over ? 1 : code;
+}
+
+/* RFC 5267, 4.3: from now on what the client knows of it may be old. */
+int context_refuse(struct imap *s, struct str tag)
+{
+	struct buf *out = imap_out(s);
+	int r = buf_append_c(out, "* NO [NOUPDATE ");
+
+	if (r == 0)
+		r = imap_put_quoted(out, tag);
+	return r < 0 ? r : buf_append_c(out, "] Not kept up to date.\r\n");
+}
+
+static void free_context(struct search_context *x)
+{
+	arena_fini(&x->arena);
+	free(x->found);
+	free(x);
 }
 
 int contexts_after(struct imap *s, struct error *err)
 {
+	struct search_context **at = &s->contexts, *x;
+	size_t cost = 0;
 	int code = 0;
 
-	for (struct search_context *x = s->contexts; x && code == 0; x = x->next)
-		code = look_at_all(s, x, err);
+	while ((x = *at) && code == 0) {
+		code = look_at_all(s, x, &cost, err);
+		if (code != 1) {
+			at = &x->next;
+			continue;
+		}
+		*at = x->next;
+		code = context_refuse(s, x->tag);
+		free_context(x);
+	}
 	return code;
 }
 
@@ -219,13 +272,6 @@ bool context_has_tag(const struct imap *s, struct str tag)
 		if (str_eq(x->tag, tag))
 			return true;
 	return false;
-}
-
-static void free_context(struct search_context *x)
-{
-	arena_fini(&x->arena);
-	free(x->found);
-	free(x);
 }
 
 void contexts_end(struct imap *s)

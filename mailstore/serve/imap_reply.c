@@ -3,6 +3,8 @@
 #include "mailstore/serve/append_queue.h"
 #include "mailstore/serve/notify.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -157,27 +159,59 @@ void imap_failed(struct imap *s, const struct error *err)
 	imap_done(s, IMAP_NO, "%s", imap_failure(s, err));
 }
 
+int imap_change(struct imap *s, int (*change)(void *context, struct error *err),
+	void *context, struct error *err)
+{
+	int code = store_begin(s->serve->store, err);
+
+	if (code < 0)
+		return code;
+	code = change(context, err);
+	notify_begin_own(s);
+	if (code == 0)
+		code = store_commit(s->serve->store, err);
+	notify_end_own(s);
+	if (code < 0) {
+		store_rollback(s->serve->store);
+		err->code = code;
+		s->view.seen = 0; /* what it holds may not have happened: look again */
+		s->view.dirty = true;
+	}
+	return code;
+}
+
 int imap_transaction(
 	struct imap *s, int (*change)(void *context, struct error *err), void *context)
 {
 	struct error err = { 0 };
-	int code = store_begin(s->serve->store, &err);
+	int code = imap_change(s, change, context, &err);
 
-	if (code < 0) {
+	if (code < 0)
 		imap_failed(s, &err);
-		return code;
-	}
-	code = change(context, &err);
-	notify_begin_own(s);
-	if (code == 0)
-		code = store_commit(s->serve->store, &err);
-	notify_end_own(s);
-	if (code < 0) {
-		store_rollback(s->serve->store);
-		err.code = code;
-		s->view.seen = 0; /* what it holds may not have happened: look again */
-		s->view.dirty = true;
-		imap_failed(s, &err);
-	}
 	return code;
+}
+
+int imap_piece(struct imap *s, int (*change)(void *context, struct error *err),
+	void *context, struct error *err)
+{
+	if (s->view.dirty || s->contexts)
+		imap_sync(s, false);
+	if (s->phase != IMAP_PHASE_JOB)
+		return -ESHUTDOWN;
+	return imap_change(s, change, context, err);
+}
+
+#define LOOK_EVERY 16 /* messages: the clock is looked at */
+
+bool imap_piece_is_full(struct imap_piece *p)
+{
+	uint64_t now = p->count % LOOK_EVERY ? p->began : clock_monotonic_ms();
+
+	if (!p->began)
+		p->began = now;
+	if (p->count &&
+		(p->count >= IMAP_PIECE_MESSAGES || now - p->began >= IMAP_PIECE_MS))
+		return true;
+	p->count++;
+	return false;
 }

@@ -157,6 +157,24 @@ bool imap_no_more(struct imap *s, const struct imap_cursor *args);
 /* Runs between store_begin() and store_commit(): 0, or the answer is given. */
 int imap_transaction(
 	struct imap *s, int (*change)(void *context, struct error *err), void *context);
+/* The same, and the answer is the caller's. */
+int imap_change(struct imap *s, int (*change)(void *context, struct error *err),
+	void *context, struct error *err);
+
+/* What changes many messages does so in transactions of so many, or of as many as take so
+   long: the account's other sessions have their turn in between. */
+#define IMAP_PIECE_MESSAGES 1000
+#define IMAP_PIECE_MS 8
+/* One of a job: imap_change(), after the client was told what others have changed in its
+   mailbox meanwhile. -ESHUTDOWN: the session ends. Another -errno is to be answered. */
+int imap_piece(struct imap *s, int (*change)(void *context, struct error *err),
+	void *context, struct error *err);
+struct imap_piece {
+	uint64_t began; /* 0: not yet */
+	unsigned count;
+};
+/* Whether the next message is for the next piece. */
+bool imap_piece_is_full(struct imap_piece *p);
 
 /* notify.c; see notify.h */
 /* A commit touched that mailbox (0: the list). True: there may be something to say. */

@@ -10,6 +10,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* What MessageNew shows of messages that came together, in one step. */
+#define NEW_MAX 2000
+#define NEW_BYTES_MAX ((size_t)8 << 20)
+
 struct notify {
 	struct imap *s;
 	struct arena arena; /* of what was asked for */
@@ -302,6 +306,8 @@ void notify_tell(struct imap *s)
 		return;
 	if (s->state == IMAP_SELECTED && s->view.dirty && n->selected)
 		imap_sync(s, n->selected->of == IMAP_NOTIFY_SELECTED);
+	if (!s->notify) /* that was too much */
+		return;
 	if (s->phase != IMAP_PHASE_END && n->dirty)
 		tell_others(n, false);
 	if (s->phase != IMAP_PHASE_END && buf_len(&n->metadata))
@@ -343,16 +349,29 @@ void notify_end_own(struct imap *s)
 		tell_others(s->notify, true);
 }
 
+/* RFC 5465, 5.8: it hears of nothing any more, as after NOTIFY NONE. */
+static void overflow(struct imap *s)
+{
+	notify_end(s);
+	imap_say(s, "OK [NOTIFICATIONOVERFLOW] Too much has changed; notification ends.");
+}
+
 void notify_new_messages(struct imap *s, uint32_t last_uid)
 {
 	struct notify *n = s->notify;
+	uint32_t first;
 	int r = 0;
 
 	if (!n || !n->items)
 		return;
-	for (uint32_t i = view_index(&s->view, last_uid + 1); i < s->view.count && r == 0;
-		i++)
+	first = view_index(&s->view, last_uid + 1);
+	for (uint32_t i = first; i < s->view.count && r == 0; i++) {
+		if (i - first == NEW_MAX || buf_len(imap_out(s)) > NEW_BYTES_MAX) {
+			overflow(s);
+			return;
+		}
 		r = fetch_now(s, n->items, i);
+	}
 	imap_wrote(s, r);
 }
 

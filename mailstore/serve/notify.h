@@ -46,6 +46,8 @@ bool context_begin(struct imap *s, const struct searching *w, struct str keys);
 /* Before and after view_sync(): what leaves with an EXPUNGE, and what else changed. */
 int contexts_before(struct imap *s, bool expunges, struct error *err);
 int contexts_after(struct imap *s, struct error *err);
+/* NOUPDATE: that search is not kept up to date, or not any longer. */
+int context_refuse(struct imap *s, struct str tag);
 void contexts_end(struct imap *s); /* may be called twice */
 
 #endif

@@ -323,7 +323,7 @@ int search_match(const struct search_match *w, const struct view *v, uint32_t in
 	enum answer answer = ask(&m, w->program);
 	int code = 0;
 
-	*ret_bytes = 0;
+	*ret_bytes = answer == OPEN;
 	if (answer == OPEN) {
 		struct store_rows one = { 0 };
 

@@ -21,8 +21,8 @@ struct search_match {
 /* What of kept headers the program asks of (enum store_kept). */
 unsigned search_wants(const struct imap_search_key *program);
 
-/* *ret_bytes: how much of bodies was looked at. A message that is not there any more is
-   not found. 0 or -errno. */
+/* *ret_bytes: how much of bodies was looked at; 1: none, but more than the view knows. A
+   message that is not there any more is not found. 0 or -errno. */
 int search_match(const struct search_match *w, const struct view *v, uint32_t index,
 	bool *ret_found, size_t *ret_bytes, struct error *err);
 

@@ -179,9 +179,7 @@ static void begin_updates(struct imap *s, struct searching *w)
 {
 	if (w->keys.len && context_begin(s, w, w->keys))
 		return;
-	imap_wrote(s, buf_append_c(imap_out(s), "* NO [NOUPDATE "));
-	imap_wrote(s, imap_put_quoted(imap_out(s), s->tag));
-	imap_wrote(s, buf_append_c(imap_out(s), "] Not kept up to date.\r\n"));
+	imap_wrote(s, context_refuse(s, s->tag));
 }
 
 void search_finish(struct imap *s, struct searching *w)

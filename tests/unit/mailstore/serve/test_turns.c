@@ -229,6 +229,48 @@ static void messages_that_urls_name_have_a_limit(void **state)
 	}
 }
 
+/* RFC 5267, 4.3: thousands of bodies that others touched are not read in one step. */
+static void a_search_that_costs_too_much_is_not_kept_up_to_date(void **state)
+{
+	struct memory_server *m = *state;
+	struct memory_session *s = &m->sessions[0];
+
+	assert_return_code(memory_session_open(m, 1, STR_LIT("")), 0);
+	add_messages(m, 2100, 100);
+	says(m, 0, "SELECT INBOX", "2104 EXISTS");
+	says(m, 1, "SELECT INBOX", "2104 EXISTS");
+	assert_return_code(memory_session_feed(m, 0,
+				   STR_LIT("a SEARCH RETURN (UPDATE COUNT) UNSEEN\r\n"
+					   "b SEARCH RETURN (UPDATE COUNT) TEXT xx\r\n")),
+		0);
+	says(m, 1, "STORE 5:900 +FLAGS.SILENT (\\Flagged)", "t OK");
+	says(m, 0, "NOOP", "t OK");
+	assert_false(has(buf_view(&s->output), "NOUPDATE"));
+	says(m, 1, "STORE 1:* +FLAGS.SILENT (\\Seen)", "t OK");
+	says(m, 0, "NOOP", "* NO [NOUPDATE \"b\"]");
+	assert_true(has(buf_view(&s->output), "(TAG \"a\") REMOVEFROM"));
+	says(m, 1, "STORE 1:* -FLAGS.SILENT (\\Seen)", "t OK");
+	says(m, 0, "NOOP", "(TAG \"a\") ADDTO");
+	assert_false(has(buf_view(&s->output), "TAG \"b\""));
+}
+
+/* RFC 5465, 5.8 */
+static void too_many_new_messages_end_notification(void **state)
+{
+	struct memory_server *m = *state;
+
+	says(m, 0, "SELECT INBOX", "4 EXISTS");
+	says(m, 0, "NOTIFY SET (SELECTED (MessageNew (BODY.PEEK[]) MessageExpunge))",
+		"t OK");
+	add_messages(m, 10, 100);
+	says(m, 0, "NOOP", "* 14 FETCH (UID");
+	add_messages(m, 10, (size_t)1 << 20);
+	says(m, 0, "NOOP", "* OK [NOTIFICATIONOVERFLOW]");
+	add_messages(m, 1, 100);
+	says(m, 0, "NOOP", "* 25 EXISTS");
+	assert_false(has(buf_view(&m->sessions[0].output), "FETCH"));
+}
+
 /* ── squares ───────────────────────────────────────────────────────────────────────── */
 
 static void many_mailboxes_come_at_once(void **state)
@@ -307,6 +349,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(flags_are_told_as_they_are_taken,
 			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(messages_that_urls_name_have_a_limit,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_search_that_costs_too_much_is_not_kept_up_to_date,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(too_many_new_messages_end_notification,
 			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(many_mailboxes_come_at_once,
 			memory_server_set_up, memory_server_tear_down),
