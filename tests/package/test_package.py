@@ -21,6 +21,7 @@ from pathlib import Path
 from former import check_former  # noqa: E402
 from move import USER as MOVED, check_move  # noqa: E402
 from restart import check_restart, has_jobs  # noqa: E402
+from walls import check_walls  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2]
 INCLUDE = "systemd,systemd-sysv,dbus,nftables,iproute2,sqlite3,procps"
@@ -420,6 +421,7 @@ def main():
         machine.install(package)
         check_units(machine)
         check_service(machine)
+        check_walls(machine, ensure)
         check_restart(machine, root / "etc/mailferry/mailferry.conf", until, ensure)
         check_rights(machine)
         check_leg(machine)
