@@ -116,7 +116,7 @@ static void ask_for_sides(struct logoffs *l, uint64_t now)
    back. */
 void logoffs_await(struct logoffs *l)
 {
-	uint64_t now = clock_wall_ms();
+	uint64_t now = clock_monotonic_ms();
 
 	ask_for_sides(l, now);
 	for (struct entry *e = l->roster->first; e; e = e->next) {
@@ -139,7 +139,7 @@ void logoffs_await(struct logoffs *l)
 
 void logoffs_release(struct logoffs *l, struct registry *r)
 {
-	uint64_t now = clock_wall_ms();
+	uint64_t now = clock_monotonic_ms();
 
 	for (struct entry *e = l->roster->first; e; e = e->next) {
 		if (e->state != ENTRY_PARKED || !e->is_held)

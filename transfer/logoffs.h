@@ -13,7 +13,7 @@ struct logoffs {
 	struct roster *roster;
 	struct loop *loop;
 	struct channel interceptor;
-	uint64_t live_at; /* wall clock: the next question about sides */
+	uint64_t live_at; /* monotonic: the next question about sides */
 };
 
 void logoffs_init(struct logoffs *l, const struct settings *settings,

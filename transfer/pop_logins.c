@@ -156,7 +156,7 @@ static bool is_due(struct pop_logins *p, int64_t account)
 
 	arena_init(&arena);
 	due = registry_pop_login(p->registry, account, &arena, &last, NULL) == 0 &&
-	      last.next_at <= clock_wall_ms();
+	      clock_is_over(last.next_at, clock_wall_ms(), POP_LOGIN_REFUSED_AGAIN_MS);
 	arena_fini(&arena);
 	return due;
 }

@@ -40,7 +40,7 @@ struct entry {
 	pid_t pid;           /* RUNNING */
 	unsigned crashes;    /* in a row */
 	uint64_t not_before; /* WAITING: monotonic */
-	uint64_t forced_at;  /* PARKED: wall clock, 0: never */
+	uint64_t forced_at;  /* PARKED: monotonic, 0: never */
 	bool is_awaited;     /* PARKED: the interceptor was asked */
 	bool is_held;        /* PARKED: it must not switch, whoever is logged in */
 	bool is_copied;      /* PARKED, held: until its user has shown a password; at

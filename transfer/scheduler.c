@@ -108,12 +108,15 @@ static void give_up(struct scheduler *s, struct entry *e, int status)
 		e->crashes = 0;
 }
 
-static void park(struct scheduler *s, struct entry *e)
+/* Woken too early or too late, since the clock was set meanwhile, its process asks what
+   time it is. */
+static void park(struct scheduler *s, struct entry *e, uint64_t now)
 {
-	uint64_t now = clock_wall_ms(), since = now;
+	uint64_t wall = clock_wall_ms(), since = wall, forced_at;
 
-	(void)deadline_since(s->registry, e->id, now, &since, NULL);
-	roster_parked(&s->roster, e, deadline_next(s->settings, since, now));
+	(void)deadline_since(s->registry, e->id, wall, &since, NULL);
+	forced_at = deadline_next(s->settings, since, wall);
+	roster_parked(&s->roster, e, forced_at ? now + (forced_at - wall) : 0);
 }
 
 static void ended(struct scheduler *s, struct entry *e, int status)
@@ -126,11 +129,11 @@ static void ended(struct scheduler *s, struct entry *e, int status)
 		if (e->runs != ENTRY_MOVE)
 			callers_tell(&s->callers, e);
 	} else if (code == ACCOUNT_PARKED) {
-		park(s, e);
+		park(s, e, now);
 	} else if (code == ACCOUNT_HELD) {
 		roster_held(&s->roster, e);
 	} else if (code == ACCOUNT_COPIED) {
-		roster_copied(&s->roster, e, clock_wall_ms() + COPY_EVERY_MS);
+		roster_copied(&s->roster, e, now + COPY_EVERY_MS);
 	} else {
 		log_warning(NULL, "crashed", "account=%s %s=%d", e->name,
 			code < 0 ? "signal" : "code", code < 0 ? WTERMSIG(status) : code);
@@ -227,7 +230,8 @@ static int want(struct scheduler *s, const struct account *a)
 		&s->roster, a->id, a->name, order_rank(s->settings->order, a), &e);
 
 	if (r == 0 && account_needs_master(a)) {
-		e->is_barred = clock_wall_ms() < a->master_try_at;
+		e->is_barred = !clock_is_over(
+			a->master_try_at, clock_wall_ms(), MASTER_TRY_MOST_MS);
 		e->is_probe = !a->master_is_taken;
 	}
 	if (r == 0 && e->is_copied && a->has_untried_password)

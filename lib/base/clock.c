@@ -16,6 +16,11 @@ uint64_t clock_wall_ms(void)
 	return read_ms(CLOCK_REALTIME);
 }
 
+bool clock_is_over(uint64_t at, uint64_t now, uint64_t most)
+{
+	return at <= now || at - now > 2 * most;
+}
+
 uint64_t clock_monotonic_ms(void)
 {
 	return read_ms(CLOCK_MONOTONIC);

@@ -346,7 +346,9 @@ int registry_each_login(struct registry *r, int (*each)(void *context, struct st
 int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
 	void *context, struct error *err)
 {
-	return walk(r, SQL_EACH_WORK, SQL_VALUES(sql_number(now_ms)), each, context, err);
+	return walk(r, SQL_EACH_WORK,
+		SQL_VALUES(sql_number(now_ms), sql_number(2 * REGISTRY_RETRY_MOST_MS)),
+		each, context, err);
 }
 
 /* ── counting ──────────────────────────────────────────────────────────────────────── */

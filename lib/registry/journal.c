@@ -8,8 +8,7 @@
 #include <stdio.h>
 
 #define RETRY_FIRST_MS 15000u /* a source that was restarted is back by then */
-#define RETRY_MOST_MS 3600000u
-#define STATE_TEXT_MAX 32 /* "source/catching-up" */
+#define STATE_TEXT_MAX 32     /* "source/catching-up" */
 #define NAME_TEXT_MAX (REGISTRY_NAME_MAX + 1)
 
 struct state_row {
@@ -99,11 +98,11 @@ static uint64_t retry_delay(uint32_t attempts)
 {
 	uint64_t delay = RETRY_FIRST_MS;
 
-	while (attempts > 1 && delay < RETRY_MOST_MS) {
+	while (attempts > 1 && delay < REGISTRY_RETRY_MOST_MS) {
 		delay *= 2;
 		attempts--;
 	}
-	return delay < RETRY_MOST_MS ? delay : RETRY_MOST_MS;
+	return delay < REGISTRY_RETRY_MOST_MS ? delay : REGISTRY_RETRY_MOST_MS;
 }
 
 static uint32_t next_attempts(const struct state_row *row, enum account_event event)

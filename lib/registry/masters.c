@@ -8,7 +8,6 @@
 
 /* Who bans an address for wrong logins counts some in ten minutes (fail2ban: five). */
 #define TRY_FIRST_MS 150000u
-#define TRY_MOST_MS 3600000u
 
 static int take_row(struct query *row, int n, struct arena *arena, struct master *ret,
 	struct error *err)
@@ -78,7 +77,7 @@ int registry_master_refused(struct registry *r, int64_t account, struct error *e
 {
 	const struct sql_value values[] = { sql_signed(account),
 		sql_number(clock_wall_ms()), sql_number(TRY_FIRST_MS),
-		sql_number(TRY_MOST_MS) };
+		sql_number(MASTER_TRY_MOST_MS) };
 
 	return sql_run(r->db, SQL_MASTER_REFUSED, values, 4, err);
 }

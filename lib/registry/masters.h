@@ -35,6 +35,7 @@ int registry_account_master(struct registry *r, int64_t account, struct arena *a
 /* With another password, or new. master->id is not read. */
 int registry_put_master(struct registry *r, const struct master *master, int64_t *ret_id,
 	struct error *err);
+#define MASTER_TRY_MOST_MS 3600000u
 /* The source has refused it, asked for that account's mailbox, or has let it in. After a
    refusal nobody logs in by it for a while, longer with each in a row: 5,000 accounts
    that go on would have our address banned. Another password ends that. Those

@@ -5,6 +5,9 @@
    a user who lives here. */
 #include "registry/registry.h"
 
+/* no source shall lock anybody out */
+#define POP_LOGIN_REFUSED_AGAIN_MS (UINT64_C(6) * 3600 * 1000)
+
 struct pop_login {
 	uint64_t at;       /* 0: there was none */
 	struct str client; /* from whose address */

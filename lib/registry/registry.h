@@ -297,10 +297,12 @@ int registry_each_troubled(
 /* What each account logged in with, in no order. */
 int registry_each_login(struct registry *r, int (*each)(void *context, struct str login),
 	void *context, struct error *err);
-/* Accounts for the scheduler: those due or failed with next_try_at <= now, those left in
-   a stage of work by a crash (copying, catching-up, switching), and those on their way
-   back (done, but busy), oldest first. Not those pinned to the source, unless they are
-   busy: those need EVENT_CANCEL, or EVENT_STAY. */
+#define REGISTRY_RETRY_MOST_MS UINT64_C(3600000)
+/* Accounts for the scheduler: those due or failed with next_try_at <= now (or so far
+   ahead that the clock was set back since), those left in a stage of work by a crash
+   (copying, catching-up, switching), and those on their way back (done, but busy), oldest
+   first. Not those pinned to the source, unless they are busy: those need EVENT_CANCEL,
+   or EVENT_STAY. */
 int registry_each_work(struct registry *r, uint64_t now_ms, registry_each_fn *each,
 	void *context, struct error *err);
 /* What has failed was neither the source nor the mailbox: the next try is in ms, if it

@@ -64,7 +64,8 @@ const char *const registry_statements[SQL_COUNT] = {
 	[SQL_EACH_WORK] =
 		"SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.route = 'busy'"
 		" OR (a.pin <> 'source' AND (a.stage IN ('due', 'copying', 'catching-up')"
-		"   OR (a.stage = 'failed' AND a.next_try_at <= ?1)))"
+		"   OR (a.stage = 'failed'"
+		"     AND (a.next_try_at <= ?1 OR a.next_try_at > ?1 + ?2))))"
 		" ORDER BY a.stage_at, a.id",
 	[SQL_NEXT_TRY] = "SELECT min(next_try_at) FROM account"
 			 " WHERE stage = 'failed' AND pin <> 'source'",
@@ -345,7 +346,8 @@ const char *const registry_statements[SQL_COUNT] = {
 		"SELECT a.id, a.name FROM account a LEFT JOIN sweep s ON s.account = a.id"
 		" WHERE a.route = 'local' AND a.stage = 'done'"
 		" AND (a.uids_kept >= 0 OR a.uidls_kept > 0)"
-		" AND coalesce(s.next_at, a.stage_at + ?3) <= ?1 AND" HAS_SEALED
+		" AND (coalesce(s.next_at, a.stage_at + ?3) <= ?1"
+		"  OR coalesce(s.next_at, a.stage_at + ?3) > ?1 + ?4) AND" HAS_SEALED
 		" AND NOT EXISTS (SELECT 1 FROM fact WHERE name = 'retired')"
 		" ORDER BY coalesce(s.next_at, a.stage_at + ?3), a.id LIMIT ?2",
 	[SQL_PLAN_SWEEP] = "INSERT INTO sweep (account, next_at) VALUES (?1, ?2)"
@@ -385,7 +387,7 @@ const char *const registry_statements[SQL_COUNT] = {
 		"UPDATE master SET is_taken = 0, refusals = refusals + 1,"
 		" refused_for = ?1, next_try_at = ?2 + min(?3 << min(refusals, 16), ?4)"
 		" WHERE id = (SELECT master FROM account WHERE id = ?1)"
-		" AND next_try_at <= ?2",
+		" AND (next_try_at <= ?2 OR next_try_at > ?2 + 2 * ?4)",
 	[SQL_MASTER_TAKEN] =
 		"UPDATE master SET is_taken = 1, refusals = 0, next_try_at = 0"
 		" WHERE id = (SELECT master FROM account WHERE id = ?1) AND NOT is_taken",

@@ -5,13 +5,21 @@
 
 #include <errno.h>
 
+/* How far ahead the next look is at the most. */
+static uint64_t latest(uint64_t interval)
+{
+	interval *= 2;
+	return interval > SWEEP_REFUSED_AGAIN_MS ? interval : SWEEP_REFUSED_AGAIN_MS;
+}
+
 int registry_each_sweep_due(struct registry *r, uint64_t now, uint64_t interval,
 	unsigned most, sweep_due_fn *each, void *context, struct error *err)
 {
 	CLEANUP(query_end) struct query row = { 0 };
 	int n = query_begin(r->db, SQL_EACH_SWEEP_DUE,
-		SQL_VALUES(sql_number(now), sql_number(most), sql_number(interval)), &row,
-		err);
+		SQL_VALUES(sql_number(now), sql_number(most), sql_number(interval),
+			sql_number(latest(interval))),
+		&row, err);
 
 	while (n == 0 && (n = query_next(&row, err)) == 1)
 		n = each(context, (int64_t)query_number(&row, 0), query_bytes(&row, 1));

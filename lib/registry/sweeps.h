@@ -15,10 +15,13 @@ struct sweep_record {
 	struct str state;    /* JSON of the transfer's: its folders; "" */
 };
 
+/* no source shall lock anybody out */
+#define SWEEP_REFUSED_AGAIN_MS (UINT64_C(6) * 3600 * 1000)
+
 typedef int sweep_due_fn(void *context, int64_t id, struct str name);
 /* Accounts that live here, can be looked at and are due, the longest first (the first
-   time an interval after it moved, in ms); none once the
-   source is retired. */
+   time an interval after it moved, in ms), or planned so far ahead that the clock was set
+   back since; none once the source is retired. */
 int registry_each_sweep_due(struct registry *r, uint64_t now, uint64_t interval,
 	unsigned most, sweep_due_fn *each, void *context, struct error *err);
 int registry_plan_sweep(

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REFUSED_AGAIN_MS                                                                 \
-	(UINT64_C(6) * 3600 * 1000) /* no source shall lock anybody out */
 #define PATIENCE_MS 30000
 
 struct login_job {
@@ -109,7 +107,7 @@ static int write_down(struct login_job *l, int code)
 		.error = code ? str_from(why.text) : STR_LIT("") };
 
 	if (code == -EACCES)
-		done.next_at = done.at + REFUSED_AGAIN_MS;
+		done.next_at = done.at + POP_LOGIN_REFUSED_AGAIN_MS;
 	if (code)
 		log_warning(NULL, "pop-login",
 			"account=%.*s client=%s service=%s reason=\"%s\"",

@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REFUSED_AGAIN_MS                                                                 \
-	(UINT64_C(6) * 3600 * 1000) /* no source shall lock anybody out */
 #define STORE_BUSY_TRIES 20
 #define STORE_BUSY_MS 100
 #define PATIENCE_MS 30000
@@ -297,8 +295,8 @@ static int write_down(struct sweeping *w, int code)
 	if (code == 0)
 		w->record.looked_at = now;
 	else if ((code == -EACCES || code == -ENODATA) &&
-		 w->record.next_at < now + REFUSED_AGAIN_MS)
-		w->record.next_at = now + REFUSED_AGAIN_MS;
+		 w->record.next_at < now + SWEEP_REFUSED_AGAIN_MS)
+		w->record.next_at = now + SWEEP_REFUSED_AGAIN_MS;
 	w->record.error = code ? str_from(why.text) : STR_LIT("");
 	r = registry_set_sweep(j->registry, j->account.id, &w->record, &j->err);
 	free(state);

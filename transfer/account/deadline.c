@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "transfer/account/deadline.h"
 
+#include "base/clock.h"
+
 #include <time.h>
 
 #define JOURNAL_MAX 1000 /* lines of one account; a switch in vain writes two */
@@ -69,11 +71,12 @@ static uint64_t into_window(const struct window *w, uint64_t at)
 uint64_t deadline_next(const struct settings *s, uint64_t since, uint64_t now)
 {
 	struct window w = window_of(s->window);
-	uint64_t at = since + (uint64_t)s->deadline_s * 1000;
+	uint64_t wait = (uint64_t)s->deadline_s * 1000;
 
-	if (!s->deadline_s)
+	if (!wait)
 		return 0;
-	return into_window(&w, at > now ? at : now);
+	return into_window(
+		&w, clock_is_over(since + wait, now, wait) ? now : since + wait);
 }
 
 /* ---- since when ---- */

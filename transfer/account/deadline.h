@@ -6,7 +6,8 @@
 #include "registry/registry.h"
 #include "settings/settings.h"
 
-/* since: when the account was ready to switch for the first time. The earliest moment
+/* since: when the account was ready to switch for the first time; long ago
+   where the clock was set back by more than the deadline. The earliest moment
    from `now` on that lies after the deadline and inside the window; 0: never. */
 uint64_t deadline_next(const struct settings *s, uint64_t since, uint64_t now);
 

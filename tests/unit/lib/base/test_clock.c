@@ -34,10 +34,18 @@ static void test_monotonic(void **state)
 	assert_true(last - first >= 29 && last - first < 60000);
 }
 
+static void test_over(void **state)
+{
+	(void)state;
+	assert_true(clock_is_over(0, 0, 10) && clock_is_over(999, 1000, 10));
+	assert_false(clock_is_over(1001, 1000, 10) || clock_is_over(1020, 1000, 10));
+	assert_true(clock_is_over(1021, 1000, 10) && clock_is_over(UINT64_MAX, 0, 10));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_wall),
-		cmocka_unit_test(test_monotonic) };
+		cmocka_unit_test(test_over), cmocka_unit_test(test_monotonic) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -394,6 +394,7 @@ static void test_failure_and_retry(void **state)
 	assert_true(first >= now + 15000 && first < now + 30000);
 	assert_int_equal(work_at(t, now), 0);
 	assert_int_equal(work_at(t, first), 1);
+	assert_int_equal(work_at(t, now - 3 * REGISTRY_RETRY_MOST_MS), 1); /* set back */
 	NO_ERROR(registry_try_soon(t->r, id, 500, &t->err));
 	NO_ERROR(registry_next_try(t->r, &at, &t->err));
 	assert_true(at >= now + 500 && at < first);

@@ -23,6 +23,8 @@ static const struct row {
 	{ "none", 0, "", AT(1, 0), AT(9, 0), 0 },
 	{ "to come", 7200, "", AT(1, 0), AT(2, 0), AT(3, 0) },
 	{ "over", 7200, "", AT(1, 0), AT(9, 0), AT(9, 0) },
+	{ "set back by less", 7200, "", AT(10, 0), AT(9, 0), AT(12, 0) },
+	{ "set back by more", 7200, "", AT(20, 0), AT(9, 0), AT(9, 0) },
 	{ "window is open", 60, "08:00-10:00", AT(1, 0), AT(9, 30), AT(9, 30) },
 	{ "its first minute", 60, "08:00-10:00", AT(1, 0), AT(8, 0), AT(8, 0) },
 	{ "its end is outside", 60, "08:00-10:00", AT(1, 0), AT(10, 0), AT(32, 0) },
