@@ -34,6 +34,7 @@ const char *role_name(enum role r);
    never stops asking. */
 #define ASKER_TURN 16
 
+struct guess;
 struct server;
 struct answer; /* one that waits until the asker reads */
 
@@ -116,8 +117,8 @@ struct job_order {
 /* Copies the order. 0; -EBUSY: too much waits already; -ENOMEM. */
 int job_add(struct server *server, const struct job_order *order);
 /* Whether the queue has as many CHECKs from that client's address, or from a network
-   around it, as it takes. */
-bool jobs_have_enough_from(const struct server *server, struct str client);
+   around it, as it takes. Users who have logged in from there are counted apart. */
+bool jobs_have_enough_from(const struct server *server, const struct guess *a);
 
 /* ---- requests.c, for jobs.c ---- */
 

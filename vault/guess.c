@@ -199,7 +199,7 @@ static void count_in(
 
 /* ── an attempt ────────────────────────────────────────────────────────────────────── */
 
-static bool has_logged_in(struct guesses *g, const struct guess *a)
+bool guess_is_users(struct guesses *g, const struct guess *a)
 {
 	return find(g->users, key_of(g, SCOPE_LOGGED_IN, a)) != NULL;
 }
@@ -218,7 +218,7 @@ uint64_t guess_wait(struct guesses *g, const struct guess *a, uint64_t now)
 	if (is_known_wrong(g, a, now))
 		return 0;
 	most = wait_in(g, SCOPE_PAIR, a, now);
-	if (has_logged_in(g, a))
+	if (guess_is_users(g, a))
 		return most;
 	for (int scope = SCOPE_ADDRESS; scope <= SCOPE_ACCOUNT; scope++) {
 		uint64_t wait = wait_in(g, (enum scope)scope, a, now);

@@ -42,6 +42,8 @@ void guesses_free(struct guesses *g);
 
 /* How long that attempt waits from now on; 0: not at all. Monotonic ms. */
 uint64_t guess_wait(struct guesses *g, const struct guess *a, uint64_t now);
+/* Whether that account has logged in from that network. */
+bool guess_is_users(struct guesses *g, const struct guess *a);
 /* It was looked at, and was wrong, or right. */
 void guess_was_wrong(struct guesses *g, const struct guess *a, uint64_t now);
 void guess_was_right(struct guesses *g, const struct guess *a, uint64_t now);

@@ -17,6 +17,7 @@ struct job {
 	struct arena arena;
 	struct job_order order;            /* strings in arena */
 	uint64_t networks[GUESS_NETWORKS]; /* CHECK */
+	bool is_users; /* CHECK: the account has logged in from that network */
 	struct buf made;
 	int result;
 };
@@ -110,14 +111,18 @@ static void done(uv_work_t *work, int status)
 
 /* ── the queue ─────────────────────────────────────────────────────────────────────── */
 
+/* Who guesses at an account in its own network waits for that pair (guess.h): users who
+   go before others keep nobody out for long. */
 static struct job *choose(struct server *s)
 {
-	struct job *job;
+	struct job *job, *other = NULL;
 
 	STAILQ_FOREACH(job, &s->jobs, entry)
-	if (job->order.kind == JOB_CHECK)
+	if (job->is_users)
 		return job;
-	return STAILQ_FIRST(&s->jobs);
+	else if (!other && job->order.kind == JOB_CHECK)
+		other = job;
+	return other ? other : STAILQ_FIRST(&s->jobs);
 }
 
 static void start_next(struct server *s)
@@ -151,31 +156,43 @@ static bool copy_order(struct job *job, const struct job_order *order)
 
 /* A /48 holds 65,536 networks of the size that a subscriber has: it could fill the queue,
    and all others would wait longer than they may. */
-bool jobs_have_enough_from(const struct server *s, struct str client)
+bool jobs_have_enough_from(const struct server *s, const struct guess *a)
 {
 	static const unsigned shares[GUESS_NETWORKS] = { 2, 8, 16 };
 	uint64_t networks[GUESS_NETWORKS];
 	unsigned n[GUESS_NETWORKS] = { 0 };
+	bool is_users = guess_is_users(s->guesses, a);
 	const struct job *job;
 
-	guess_networks(s->guesses, client, networks);
+	guess_networks(s->guesses, a->client, networks);
 	STAILQ_FOREACH(job, &s->jobs, entry)
 	for (int i = 0; i < GUESS_NETWORKS; i++)
-		n[i] += job->order.kind == JOB_CHECK && job->networks[i] == networks[i];
+		n[i] += job->order.kind == JOB_CHECK && (job->is_users || !is_users) &&
+		        job->networks[i] == networks[i];
 	for (int i = 0; i < GUESS_NETWORKS; i++)
 		if (n[i] >= shares[i])
 			return true;
 	return false;
 }
 
+static unsigned most_for(const struct job_order *order, bool is_users)
+{
+	if (order->kind != JOB_CHECK)
+		return JOBS_MAX - JOBS_FOR_USERS - JOBS_FOR_LOGINS;
+	return is_users ? JOBS_MAX : JOBS_MAX - JOBS_FOR_USERS;
+}
+
 int job_add(struct server *s, const struct job_order *order)
 {
-	unsigned most = order->kind == JOB_CHECK ? JOBS_MAX : JOBS_MAX - JOBS_KEPT;
+	const struct guess g = { .account = order->id, .client = order->client };
+	bool is_users = order->kind == JOB_CHECK && guess_is_users(s->guesses, &g);
+	unsigned most = most_for(order, is_users);
 	struct job *job = s->n_jobs < most ? calloc(1, sizeof(*job)) : NULL;
 
 	if (!job)
 		return -EBUSY;
 	job->server = s;
+	job->is_users = is_users;
 	arena_init(&job->arena);
 	buf_init(&job->made, 0);
 	s->n_jobs++;

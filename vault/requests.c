@@ -64,6 +64,7 @@ void check_is_judged(struct asker *a, const struct job_order *order, enum verdic
 static bool judge_now(struct asker *a, const struct question *q, struct job_order *order,
 	struct arena *arena)
 {
+	const struct guess g = { .account = order->id, .client = order->client };
 	struct server *s = a->server;
 	struct judgement j;
 
@@ -72,7 +73,7 @@ static bool judge_now(struct asker *a, const struct question *q, struct job_orde
 	order->verifiers = j.verifiers;
 	if (!j.needs_scrypt)
 		check_is_judged(a, order, j.verdict);
-	else if (jobs_have_enough_from(s, order->client))
+	else if (jobs_have_enough_from(s, &g))
 		return false;
 	else if (job_add(s, order) < 0)
 		return false;

@@ -6,8 +6,11 @@
 #include "vault/guess.h"
 #include "vault/tls.h"
 
-#define JOBS_MAX 384   /* of scrypt that wait */
-#define JOBS_KEPT 128  /* of them for logins: there may be 256 transfers */
+#define JOBS_MAX 512 /* of scrypt that wait; there may be 256 transfers */
+#define JOBS_FOR_LOGINS 128
+/* And for those who have logged in from there before: clients of many networks may guess
+   at once. */
+#define JOBS_FOR_USERS 128
 #define SIGNERS_MAX 16 /* threads */
 /* Connections of one worker at the same time: it needs one, and a new one while the end
    of the old one is not read yet. */

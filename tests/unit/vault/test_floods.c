@@ -75,7 +75,7 @@ static void check(
 {
 	const struct message m = { .type = MESSAGE_CHECK,
 		.number = (uint64_t)account,
-		.session = STR_LIT("s1"),
+		.session = str_from(client),
 		.client = str_from(client),
 		.payload = password };
 
@@ -123,6 +123,47 @@ static void test_networks(void **state)
 		assert_int_equal(
 			crowd(*state, alice, rows[i].before, rows[i].behind, MANY),
 			rows[i].queued);
+}
+
+/* Nor does one who has many networks, and all that they leave is for users who come from
+   where they have always come from. */
+static void test_a_botnet(void **state)
+{
+	struct test *t = *state;
+	int64_t alice = move_and_erase(t, "alice"), bob = move_and_erase(t, "bob");
+	struct vault_process *p = begin(t, ROLE_LOGIN);
+	const struct guess users = { .account = bob, .client = STR("192.0.2.7:1") };
+	char said[MESSAGE_SMALL_MAX], client[64];
+	struct message m;
+	int fds[IPC_FDS_MAX];
+	size_t n_fds;
+
+	guess_was_right(p->server.guesses, &users, 1000);
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)snprintf(client, sizeof(client), "10.%u.%u.1:1", i / 256, i % 256);
+		check(p, alice, client, STR_LIT("guess"));
+	}
+	assert_int_equal(p->server.n_jobs, JOBS_MAX - JOBS_FOR_USERS);
+	/* in the user's own network, too, and at their account from elsewhere */
+	check(p, alice, "192.0.2.7:2", STR_LIT("guess"));
+	check(p, bob, "10.9.9.9:1", STR_LIT("guess"));
+	assert_int_equal(p->server.n_jobs, JOBS_MAX - JOBS_FOR_USERS);
+	check(p, bob, "192.0.2.7:3", STR_LIT("guess"));
+	assert_int_equal(p->server.n_jobs, JOBS_MAX - JOBS_FOR_USERS + 1);
+	/* behind the one that runs, the user's is the next */
+	for (int verdicts = 0; verdicts < 2; verdicts++) {
+		ssize_t n;
+
+		while ((n = ipc_receive(p->fd, said, sizeof(said), fds, &n_fds)) ==
+			-EAGAIN)
+			(void)uv_run(&p->server.loop, UV_RUN_ONCE);
+		assert_true(n > 0);
+		assert_int_equal(message_decode(str_of(said, (size_t)n), &m), 0);
+		assert_int_equal(m.type, MESSAGE_VERDICT);
+		assert_true(str_eq(m.session,
+			verdicts ? STR_LIT("192.0.2.7:3") : STR_LIT("10.0.0.1:1")));
+	}
+	end(p);
 }
 
 /* What waits is kept by the thousand: nothing long is. */
@@ -269,9 +310,9 @@ static void test_recall(void **state)
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = { ROW(test_networks), ROW(test_long_passwords),
-		ROW(test_loans), ROW(test_connections), ROW(test_who_is_cast_out),
-		ROW(test_recall) };
+	const struct CMUnitTest tests[] = { ROW(test_networks), ROW(test_a_botnet),
+		ROW(test_long_passwords), ROW(test_loans), ROW(test_connections),
+		ROW(test_who_is_cast_out), ROW(test_recall) };
 #undef ROW
 
 	return cmocka_run_group_tests_name("floods", tests, NULL, NULL);
