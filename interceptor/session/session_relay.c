@@ -31,7 +31,8 @@ static void judge(struct session *s, enum relay_result result)
 }
 
 /* What the source still says is thrown away until it ends, since only then has it done
-   all that it was told. */
+   all that it was told. A piece in each turn of the loop: it may never stop. Of a
+   connection that is broken there is no other turn, and no more than what it holds. */
 static void drain(struct session *s, int events, int error)
 {
 	ssize_t n = 0;
@@ -40,8 +41,8 @@ static void drain(struct session *s, int events, int error)
 		return;
 	do {
 		n = stream_read(s->source, s->host->relay.scratch, STREAM_BULK);
-	} while (n > 0);
-	if (n != -EAGAIN)
+	} while (n > 0 && error);
+	if (n <= 0 && n != -EAGAIN)
 		session_close(s, "drained");
 }
 

@@ -325,6 +325,32 @@ static void test_congestion(void **state)
 	script_free(s);
 }
 
+/* A source that says more than anybody reads. */
+static unsigned reads;
+
+static ssize_t read_without_end(struct stream *s, void *space, size_t size)
+{
+	(void)s;
+	(void)space;
+	return ++reads < 1000 ? (ssize_t)size : -EAGAIN;
+}
+
+static void test_drain_gives_others_their_turn(void **state)
+{
+	static const struct stream_ops ops = { .kind = "talker",
+		.read = read_without_end };
+	static char scratch[STREAM_BULK];
+	struct stream talker = { .ops = &ops, .fd = -1 };
+	struct session s = { .source = &talker, .state = SESSION_DRAINING };
+	struct host host = { .relay = { .scratch = scratch } };
+
+	(void)state;
+	s.host = &host;
+	session_relay_event(&s, &talker, UV_READABLE, 0);
+	assert_int_equal(reads, 1);
+	assert_int_equal(s.state, SESSION_DRAINING);
+}
+
 /* An illegal change is our bug: the process ends. */
 static void test_illegal_change(void **state)
 {
@@ -353,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_congestion),
+		cmocka_unit_test(test_drain_gives_others_their_turn),
 		cmocka_unit_test(test_illegal_change),
 	};
 
