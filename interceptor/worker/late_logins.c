@@ -78,8 +78,10 @@ static int learn_group(struct late_logins *l, size_t n, const struct late_login_
 	void *context, struct error *err)
 {
 	struct late_login *late = STAILQ_FIRST(&l->all);
-	int r = ops->begin(context, err), code = 0;
+	int r, code = 0;
 
+	late->code = 0; /* of the group that it was in before */
+	r = ops->begin(context, err);
 	if (r < 0)
 		return r;
 	for (; n && code == 0; n--, late = STAILQ_NEXT(late, next)) {

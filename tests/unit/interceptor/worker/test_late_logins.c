@@ -5,7 +5,11 @@
 #include "base/clock.h"
 #include "lib/registry/registry_fixture.h"
 
+#include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 20
 #define LONG_MS 4000 /* far from the 5 s that a registry waits otherwise */
@@ -241,6 +245,46 @@ static void test_end_in_the_middle(void **state)
 	late_logins_fini(&late);
 }
 
+static unsigned begun;
+
+static int begin_once(void *context, struct error *err)
+{
+	return begun++ ? error_set(err, -EIO, "the disk is gone") : begin(context, err);
+}
+
+/* What is logged of one that was tried twice is why the second time was in vain. */
+static void test_the_latest_reason(void **state)
+{
+	static const struct late_login_ops twice = {
+		.begin = begin_once, .learn = learn, .end = end, .learnt = learnt
+	};
+	struct proven_login bad = {
+		.name = STR("ada"), .password = unsealable, .service = STR("imap")
+	};
+	struct late_logins late;
+	char text[4096] = "";
+	FILE *file = tmpfile();
+	int kept = dup(STDERR_FILENO);
+
+	assert_non_null(file);
+	assert_true(kept >= 0);
+	late_logins_init(&late);
+	begun = 0;
+	assert_int_equal(add(&late, &bad), 0);
+	assert_int_equal(add(&late, &bad), 0);
+	assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+	late_logins_retry(&late, &twice, *state);
+	assert_true(dup2(kept, STDERR_FILENO) >= 0);
+	(void)close(kept);
+	rewind(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	(void)fclose(file);
+	assert_int_equal(begun, 3);
+	assert_non_null(strstr(text, "error=\"the disk is gone\""));
+	assert_null(strstr(text, "seal"));
+	late_logins_fini(&late);
+}
+
 /* Each one of a group counts for those behind it. */
 static void test_too_many_in_a_group(void **state)
 {
@@ -272,6 +316,8 @@ int main(void)
 			test_group, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_end_in_the_middle, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_the_latest_reason, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_too_many_in_a_group, fixture_setup, fixture_teardown),
 	};
