@@ -30,10 +30,13 @@ static const struct door {
 };
 #define DOORS (sizeof(doors) / sizeof(doors[0]))
 
+#define REST_MS 100 /* out of descriptors: new connections wait a little */
+
 struct listener {
 	struct server *server;
 	enum role role;
 	uv_poll_t poll;
+	uv_timer_t rest;
 	int fd;
 };
 
@@ -85,10 +88,25 @@ void server_asker_gone(struct server *s, struct asker *a)
 		uv_stop(&s->loop);
 }
 
+static void on_listener(uv_poll_t *poll, int status, int events);
+
+static void on_rested(uv_timer_t *timer)
+{
+	struct listener *l = timer->data;
+
+	(void)uv_poll_start(&l->poll, UV_READABLE, on_listener);
+}
+
+/* Nobody waits, or that one is gone again. */
+static bool passes_by_itself(int code)
+{
+	return code == -EAGAIN || code == -ECONNABORTED || code == -EINTR;
+}
+
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = poll->data;
-	int fd;
+	int fd = -EAGAIN;
 
 	(void)events;
 	while (status >= 0 && (fd = ipc_accept(l->fd)) >= 0) {
@@ -101,6 +119,10 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 		else
 			request_greet(a);
 	}
+	if (passes_by_itself(fd))
+		return;
+	(void)uv_poll_stop(poll);
+	(void)uv_timer_start(&l->rest, on_rested, REST_MS, 0);
 }
 
 /* ── the process ───────────────────────────────────────────────────────────────────── */
@@ -163,8 +185,10 @@ static int watch_doors(struct server *s)
 	for (size_t i = 0; r == 0 && i < DOORS; i++) {
 		struct listener *l = &s->listeners[i];
 
-		l->poll.data = l;
-		r = uv_poll_init(&s->loop, &l->poll, l->fd);
+		l->poll.data = l->rest.data = l;
+		r = uv_timer_init(&s->loop, &l->rest);
+		if (r == 0)
+			r = uv_poll_init(&s->loop, &l->poll, l->fd);
 		if (r == 0)
 			r = uv_poll_start(&l->poll, UV_READABLE, on_listener);
 	}
