@@ -6,6 +6,7 @@ Includes: see includes.py. Files: an SPDX line first, at most 600 lines. C: line
 90 columns, but for texts and what is fenced off (clang-format leaves comments and texts
 alone, so that a drawing or a help text stays as it was made), functions of at most 60 lines
 from brace to brace. Who copies only reads: commands that change a source are in one file.
+Documents: each file that is named is there.
 """
 import re
 import subprocess
@@ -66,11 +67,27 @@ def check_spdx(path, lines):
         yield f"{path}: no SPDX line at its top"
 
 
-def read_files():
-    listed = subprocess.run(["git", "ls-files", "*.c", "*.h", "*.py"], cwd=ROOT, text=True,
+# `serve/output.c`, `loop.h`: the end of a path; "<name>", "{a,b}" stand for many.
+NAMED_FILE = re.compile(r"`([\w./-]+\.(?:c|h|py|pml))`")
+
+
+def check_named_files(document, tracked):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for number, line in enumerate(text.splitlines(), 1):
+        for name in NAMED_FILE.findall(line):
+            if not any(("/" + path).endswith("/" + name) for path in tracked):
+                yield f"{document}:{number}: there is no {name}"
+
+
+def list_files(*patterns):
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, text=True,
                             check=True, stdout=subprocess.PIPE).stdout.split("\n")
+    return [path for path in listed if path and (ROOT / path).exists()]
+
+
+def read_files():
     return {path: (ROOT / path).read_text(errors="replace").splitlines()
-            for path in listed if path and (ROOT / path).exists()}
+            for path in list_files("*.c", "*.h", "*.py")}
 
 
 def main():
@@ -82,6 +99,9 @@ def main():
         if not path.endswith(".py"):
             complaints += check_columns(path, lines)
             complaints += check_reads_only(path, lines)
+    tracked = list_files()
+    for document in list_files("*.md"):
+        complaints += check_named_files(document, tracked)
     drawing = includes.read_drawing((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
     code = {path: lines for path, lines in files.items() if not path.endswith(".py")}
     complaints += includes.Tree(code, drawing).complaints()
