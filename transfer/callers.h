@@ -2,9 +2,9 @@
 #ifndef TRANSFER_CALLERS_H
 #define TRANSFER_CALLERS_H
 /*
- * Those who are connected to transfer.sock: a worker that says that an account is due or
- * that somebody logged in, a command that has an account go back or be mended and waits
- * until its process has ended.
+ * The connections to transfer.sock. A worker says that an account is due, or that
+ * somebody logged in. A command has an account go back or be mended, and waits until its
+ * process has ended.
  */
 #include "event/channel.h"
 #include "registry/registry.h"

@@ -340,8 +340,8 @@ static int check_folder(struct control *c, const struct intent *i)
 	return 0;
 }
 
-/* Who has that name at the source could not log in any more, and their mail would come
-   here. */
+/* A user of the source with that name could not log in any more, and their mail would
+   come here. */
 static int check_source(struct control *c, struct registry *r, const struct intent *i)
 {
 	struct account_route route = { 0 };

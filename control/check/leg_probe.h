@@ -2,10 +2,10 @@
 #ifndef CONTROL_CHECK_LEG_PROBE_H
 #define CONTROL_CHECK_LEG_PROBE_H
 /*
- * Does the source answer a client's own address by way of this host? A connection from a
- * foreign address (nft-rules/tun.h) is tried beside one from our own, to each of its
- * addresses and services at once; and one from an address that we have on another
- * interface, if we have one, since a source may drop addresses that are nobody's.
+ * Does the source answer a client's own address by way of this host? To each of its
+ * addresses and services a connection from a foreign address (nft-rules/tun.h) is tried
+ * beside one from our own, all at once. One more comes from an address that we have on
+ * another interface, if there is one: a source may drop addresses that nobody has.
  *
  *   own        one of the others
  *   answers    answers             it works

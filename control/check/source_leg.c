@@ -84,7 +84,7 @@ static bool takes_proxy(struct finding_leg *f, enum service_id service, struct e
 	"haproxy_trusted_networks; Postfix: smtpd_upstream_proxy_protocol = haproxy), "  \
 	"or set source_proxy = \"no\""
 
-/* Who comes past us to a port that expects the header is not served there. */
+/* A client that reaches such a port without us sends no header, and is not served. */
 static void note_port(struct finding_leg *f, enum service_id service)
 {
 	const struct service_settings *s = &f->settings->services[service];

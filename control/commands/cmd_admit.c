@@ -121,7 +121,7 @@ static int read_entry(struct control *c, struct entry *ret)
 	return code < 0 ? code : read_service(c, &ret->service);
 }
 
-/* Who lives here must not meet the old mailbox without somebody having said so. */
+/* Users who live here must not meet their old mailboxes unless the admin has said so. */
 static int confirm_direct(struct control *c, struct registry *r, const char *prefix)
 {
 	bool any = true, yes = c->yes;

@@ -12,8 +12,8 @@ struct part;
 
 #define UPGRADE_FILE "upgrade" /* with the part's name, ".json" */
 
-/* failed: code 0: it has not. Whoever reads sees the old one or the new one. 0 or -errno.
- */
+/* failed: code 0: it has not. Readers see the old file or the new one, never a part. 0 or
+   -errno. */
 int upgrade_file_write(const struct settings *s, const struct part *part,
 	const struct generations *g, const char *state, unsigned number,
 	const struct error *failed);

@@ -96,7 +96,7 @@ static void find_reasons(struct control *c, struct report *p)
 			p->watched_ms / DAY_MS, p->days);
 }
 
-/* Who insists on TLS cannot send to users here, and nobody would tell them. */
+/* Senders that insist on TLS cannot deliver to users here, and nobody would tell them. */
 static int find_clear_mail(struct control *c, struct registry *r, struct report *p)
 {
 	uint64_t at = 0;

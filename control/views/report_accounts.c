@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Who is not served here, and which addresses only the source knows what to do with. */
+/* Accounts that are not served here, and addresses that only the source can expand. */
 #include "control/views/account_view.h"
 #include "control/views/report.h"
 

@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-/* Who bans an address for wrong logins counts some in ten minutes (fail2ban: five). */
+/* Tools that ban an address for wrong logins count them over ten minutes (fail2ban bans
+   at five): these pauses stay below. */
 #define TRY_FIRST_MS 150000u
 
 static int take_row(struct query *row, int n, struct arena *arena, struct master *ret,

@@ -65,8 +65,8 @@ enum import_outcome {
 };
 const char *import_outcome_name(enum import_outcome o); /* "new" */
 
-/* Who can say what lies in a row, and close what goes into one: a worker's link to the
-   vault, for registry_learn(). */
+/* What registry_learn() asks about sealed passwords, which it cannot read itself. A
+   worker's link to the vault answers. */
 struct password_keeper {
 	/* The row of the account that is known to hold it, 0: none. Nothing is asked of
 	   the others while it is there, sealed, and the source has not refused it from

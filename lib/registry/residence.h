@@ -29,8 +29,8 @@ struct residence {
 
 /* Names that do not fit are left out. */
 int residence_write(const struct residence *is, struct buf *out);
-/* The bound form, or what is inside; views and memory of the arena. Who has not asked the
-   vault knows what it says, and not that it is true. -EBADMSG: it is none. */
+/* The bound form, or what is inside; views and memory of the arena. What is read here may
+   be forged: only the vault can tell. -EBADMSG: it is none. */
 int residence_read(struct str text, struct arena *arena, struct residence *ret);
 
 #endif

@@ -85,11 +85,11 @@ int registry_each_unseen_reader(struct registry *r, uint64_t again_ms,
 /* 1: that one is held, *ret (strings in the arena) says by what; 0: it is not. */
 int registry_is_held(struct registry *r, int64_t account, uint64_t again_ms,
 	struct arena *arena, struct unseen *ret, struct error *err);
-/* EVENT_ARRIVE with its result, unless it is held by then, or a client of its had such a
-   connection since it switched. One transaction: a worker writes of a connection before
-   the source gets a byte of it, so that either that row is found here, or the connection
-   finds the account here (and is told of as one that goes past us). 0; 1: nothing has
-   changed, *ret as above; -EPERM: it is not switching any more. */
+/* EVENT_ARRIVE with its result, unless the account is held by then, or one of its clients
+   had such a connection since it switched. It is one transaction. A worker writes its row
+   before the source gets a byte of the connection. So either that row is found here, or
+   the connection finds the account here, and is reported as one that goes past us.
+   0: done. 1: nothing has changed, *ret as above. -EPERM: it is switching no more. */
 struct account_arrival {
 	int64_t account;
 	uint64_t again_ms; /* as above */

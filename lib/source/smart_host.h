@@ -19,9 +19,9 @@ const char *smart_host_trouble(int code);
 
 /* ---- with a login ---- */
 
-/* Who holds no password (`smart_host_credentials`) reaches the smart host by the socket
-   of the process that logs in for them: below run_dir,
-   path[SMART_HOST_RELAY_PATH_MAX]. */
+/* With `smart_host_credentials` one process has the password and logs in. The others
+   reach the smart host by that process's socket, which is below run_dir. The path's
+   place has SMART_HOST_RELAY_PATH_MAX bytes. */
 #define SMART_HOST_RELAY_SOCKET SMART_HOST_RELAY_FOLDER "/socket"
 #define SMART_HOST_RELAY_NEW SMART_HOST_RELAY_FOLDER "/new" /* until it counts */
 #define SMART_HOST_RELAY_PATH_MAX 128

@@ -7,8 +7,8 @@
  *
  * Reading is strict: only CRLF ends a line, so only CRLF "." CRLF ends the text, and
  * bytes come out as they were sent. Writing is careful: a dot behind a bare LF is doubled
- * too. A reader who takes LF for a line end would else see the end in the middle of the
- * text, and take the rest of a message for the answers to its commands.
+ * too: else a reader that takes LF for a line end would see the end in the middle of the
+ * text, and take the rest of the message for answers to its commands.
  */
 #include "base/buf.h"
 

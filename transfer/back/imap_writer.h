@@ -3,11 +3,13 @@
 #define TRANSFER_IMAP_WRITER_H
 /*
  * The only place that sends commands which change a source: CREATE, RENAME, SUBSCRIBE,
- * UNSUBSCRIBE, SELECT, APPEND, UID STORE, UID EXPUNGE. DELETE never: it takes what came
- * meanwhile. One command at a time, on a connection of its own; but those APPENDs of one
- * call are sent without waiting for each other's answers where the source has LITERAL+
- * (RFC 7888), and each answer counts for the message whose tag it has. So what is not
- * known to be done is one command, or those messages.
+ * UNSUBSCRIBE, SELECT, APPEND, UID STORE, UID EXPUNGE. Never DELETE: it would remove mail
+ * that came meanwhile.
+ *
+ * One command at a time, on a connection of its own. Where the source has LITERAL+ (RFC
+ * 7888), the APPENDs of one call are sent together, and each answer counts for the
+ * message whose tag it has. So after a lost connection one command, or those messages,
+ * are in doubt.
  *
  * Without UIDPLUS (RFC 4315), EXPUNGE takes all that is marked \Deleted: it is only sent
  * when UID SEARCH DELETED names none but ours.

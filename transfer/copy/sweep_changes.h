@@ -7,8 +7,8 @@
  * are gone, or were read, or have other flags: somebody was there past us.
  *
  * Each look is compared with the one before. Folders that servers empty by themselves
- * (trash, junk) say nothing. Whoever only looks at what was read before changes nothing,
- * and is not seen.
+ * (trash, junk) say nothing. Somebody who only looks at messages that were read before
+ * changes nothing, and is not seen.
  */
 #include "base/str.h"
 #include "transfer/read/source.h"

@@ -13,8 +13,8 @@ int mime_fold(struct str utf8, struct buf *out);
 /* i;unicode-casemap (RFC 5051), what SORT compares by: titlecase, decomposed. */
 int mime_casemap(struct str utf8, struct buf *out);
 
-/* Who hears a text that comes in pieces (cut where no character is). Embedded in what
-   makes something of it. */
+/* Gets a text in pieces, none of which ends inside a character. Embedded in the struct
+   that uses the text. */
 struct mime_listener {
 	int (*hear)(struct mime_listener *l, struct str utf8); /* 0, or the end */
 	/* What comes next is not joined to what was (another header field, another part).

@@ -122,7 +122,8 @@ static void begin_connection(struct uidl_reading *r)
 	pop3_connection_init(&j->uidls_next, 0, NULL, NULL);
 }
 
-/* Who was greeted before a switch that was taken back may be waited for no longer. */
+/* The source may have closed a connection that it greeted before a switch which was taken
+   back: then once more with a new one. */
 static int log_in(struct uidl_reading *r)
 {
 	bool was_greeted = r->pop3.is_greeted;

@@ -7,18 +7,19 @@
  * nothing again.
  *
  * It is a POP3 login like any other (LIST, UIDL, TOP n 0, QUIT; never RETR or DELE). Some
- * servers drop \Recent for it (Dovecot). So for a user who has not been seen using POP3
- * (they may, by TLS or once a week) it is done only while nothing in INBOX is \Recent,
- * which is nearly always so just after a log-off; uidls = "require" does it for
- * everybody. The maildrop has one session at a time: it is done when its owner has left.
+ * servers clear \Recent when it logs in (Dovecot). A user who was not seen using POP3 may
+ * still use it, by TLS or once a week. So for these users it logs in only while nothing
+ * in INBOX is \Recent, as just after a log-off; uidls = "require" does it for everybody.
+ * The maildrop has one session at a time: it is done when its owner has left.
  */
 #include "transfer/account/job/job.h"
 
-/* Reads and matches; the outcome goes to j->uidls. 0 also when it is not wanted, the
-   reader brings them or the destination gives its own, there is no POP3 at the source, or
-   (best-effort) not all could be proven, as when the maildrop stays locked. Where the
-   configuration requires them, that is -errno with the reason. While nobody is served,
-   what is known already is not read again (uidls_derived.h). */
+/* Reads and matches; the outcome goes to j->uidls. While nobody is served, what is known
+   already is not read again (uidls_derived.h). Also 0:
+     - it is not wanted, the reader brings them, or the destination gives its own
+     - the source has no POP3
+     - not all could be proven, as when the maildrop stays locked. With uidls = "require"
+       that is -errno with the reason. */
 int uidls_read(struct job *j);
 /* The same before the switch is announced: of a large maildrop it takes longer than mail
    can be held for. What matches nothing may be mail that came meanwhile, */

@@ -8,12 +8,15 @@
  *   INBOX lost messages     the others have the unique-ids they had (RFC 1939, 7)
  *   INBOX got new ones      where all unique-ids have one form, theirs too (uidl_form.h)
  *
- * Only where the maildrop was INBOX, message by message in the order of the UIDs, and
- * nothing says that it may be another one by now: no keyword has changed (Dovecot's
- * pop3_deleted_flag hides by one), each new UID is still there (a server that counts its
- * maildrop by itself never counted one that came and went), no new header brings a
- * unique-id of its own (X-UIDL, Dovecot's pop3_reuse_xuidl).
- * uidls = "require" has everything read instead.
+ * Only where the maildrop was INBOX, message by message in the order of the UIDs. And
+ * only while nothing hints that it has become another one:
+ *
+ *   no keyword has changed     Dovecot's pop3_deleted_flag hides messages by one
+ *   each new UID is there      a server that counts its maildrop by itself never counted
+ *                              a message that came and went
+ *   no new header has X-UIDL   a unique-id of its own (Dovecot's pop3_reuse_xuidl)
+ *
+ * With uidls = "require" everything is read again instead.
  */
 #include "transfer/account/job/job.h"
 #include "transfer/account/uidls/uidl_match.h"
