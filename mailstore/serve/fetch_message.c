@@ -331,6 +331,18 @@ static int put_bytes(
 	                 : buf_append_c(out, "\"\"");
 }
 
+/* So many bytes follow. */
+static int put_length(const struct imap_fetch_item *item, size_t len, struct buf *out)
+{
+	int r = put_label(item, out);
+
+	if (r == 0)
+		r = buf_byte(out, '{');
+	if (r == 0)
+		r = buf_number(out, len);
+	return r < 0 ? r : buf_append_c(out, "}\r\n");
+}
+
 /* All that was chosen becomes the output's piece. */
 static int put_chosen(
 	const struct imap_fetch_item *item, struct body *chosen, struct output *out)
@@ -340,9 +352,7 @@ static int put_chosen(
 
 	if (!wanted.len)
 		return put_bytes(item, STR_LIT(""), &out->text);
-	r = put_label(item, &out->text);
-	if (r == 0)
-		r = buf_printf(&out->text, "{%zu}\r\n", wanted.len);
+	r = put_length(item, wanted.len, &out->text);
 	if (r == 0)
 		output_piece(out, chosen, (size_t)(wanted.ptr - chosen->bytes.ptr),
 			wanted.len);
@@ -388,7 +398,7 @@ static int put_fields(struct fetch_message *m, const struct imap_fetch_item *ite
 static int put_piece(struct fetch_message *m, const struct imap_fetch_item *item,
 	size_t at, size_t len, struct output *out)
 {
-	int r = buf_printf(&out->text, "%.*s {%zu}\r\n", STR_ARG(item->label), len);
+	int r = put_length(item, len, &out->text);
 
 	if (r < 0)
 		return r;

@@ -14,6 +14,9 @@
 /* A body in a pack up to this size is read, not mapped: taking a mapping down costs more
    than copying it (measured: 100 us and 5 us for 37 KB). */
 #define COPY_MAX 65536
+/* What is compared at once: of what is sent, and of what has to be read for it. */
+#define COMPARE_MAX 1048576
+#define COMPARE_READ 16384
 
 /* ── writing ───────────────────────────────────────────────────────────────────────── */
 
@@ -111,11 +114,6 @@ uint32_t store_checksum(uint32_t so_far, struct str bytes)
 	return libdeflate_crc32(so_far, bytes.ptr, bytes.len);
 }
 
-static uint64_t number_of(const struct body_place *p)
-{
-	return (uint64_t)p->pack << 32 ^ (p->offset + 1);
-}
-
 static int damaged(const struct store *s, struct body *b, struct error *err)
 {
 	struct body_place p = b->place;
@@ -132,17 +130,22 @@ static int damaged(const struct store *s, struct body *b, struct error *err)
 		s->folder, p.pack, p.len, p.offset);
 }
 
+/* sum: that of its bytes. */
+static int compare(struct store *s, struct body *b, uint32_t sum, struct error *err)
+{
+	if (sum != (uint32_t)b->checksum)
+		return damaged(s, b, err);
+	compared_add(&s->compared, place_number(&b->place));
+	b->checksum = -1;
+	return 0;
+}
+
 int store_body_check(struct store *s, struct body *b, struct error *err)
 {
-	uint64_t number = number_of(&b->place);
-
 	if (b->checksum < 0)
 		return 0;
-	if (!compared_has(&s->compared, number)) {
-		if (store_checksum(0, b->bytes) != (uint32_t)b->checksum)
-			return damaged(s, b, err);
-		compared_add(&s->compared, number);
-	}
+	if (!compared_has(&s->compared, place_number(&b->place)))
+		return compare(s, b, store_checksum(0, b->bytes), err);
 	b->checksum = -1;
 	return 0;
 }
@@ -185,6 +188,8 @@ static int check_size(struct store *s, const struct pack *k, const struct body_p
 	uint64_t size = 0;
 	int code = pack_size(k, &size, err);
 
+	if (code == 0)
+		places_saw(&s->places, k->number, size);
 	if (code == 0 && p->offset + p->len > size)
 		return error_set(err, -EIO,
 			"%s/bodies/%04u.pack is cut short; restore it from a backup",
@@ -227,14 +232,16 @@ static int map(const struct pack *k, const struct body_place *p, struct body *re
 	return 0;
 }
 
-/* Keeps the file open where it lies: its bytes are not read. */
-static int hold_body(struct store *s, struct body *ret, struct error *err)
+/* Keeps the file open where it lies: its bytes are not read. is_sent: nor will they be,
+   but by system calls. */
+static int hold_body(struct store *s, bool is_sent, struct body *ret, struct error *err)
 {
 	const struct body_place *p = &ret->place;
 	struct pack *k;
 	int code = pack_find(&s->packs, p->pack, &k, err);
 
-	if (code == 0)
+	if (code == 0 &&
+		!(is_sent && places_has_seen(&s->places, p->pack, p->offset + p->len)))
 		code = check_size(s, k, p, err);
 	if (code < 0)
 		return code;
@@ -269,7 +276,7 @@ struct str store_body_see(struct body *b, uint64_t at, bool may_move)
 static int view_body(struct store *s, struct body *ret, struct error *err)
 {
 	uint32_t number = ret->place.pack;
-	int code = hold_body(s, ret, err);
+	int code = hold_body(s, false, ret, err);
 
 	if (code < 0)
 		return code;
@@ -283,9 +290,8 @@ static int view_body(struct store *s, struct body *ret, struct error *err)
 static int find_place(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
 	struct error *err)
 {
-	CLEANUP(query_end) struct query q = { 0 };
-	int n = query_first(s->db, SQL_PLACE,
-		SQL_VALUES(sql_signed(mailbox), sql_number(uid)), &q, err);
+	struct place place;
+	int n = places_find(&s->places, s->db, &s->compared, mailbox, uid, &place, err);
 
 	if (n == 0)
 		return error_set(err, -ENOENT,
@@ -293,11 +299,8 @@ static int find_place(struct store *s, int64_t mailbox, uint32_t uid, struct bod
 			(long long)mailbox);
 	if (n < 0)
 		return n;
-	ret->place = (struct body_place){ .pack = (uint32_t)query_number(&q, 0),
-		.offset = query_number(&q, 1),
-		.len = query_number(&q, 2),
-		.checksum = (uint32_t)query_number(&q, 3) };
-	ret->checksum = query_is_null(&q, 3) ? -1 : (int64_t)ret->place.checksum;
+	ret->place = place.at;
+	ret->checksum = place.has_checksum ? (int64_t)place.at.checksum : -1;
 	return 0;
 }
 
@@ -317,14 +320,54 @@ static int load_body(struct store *s, struct body *ret, struct error *err)
 	return code;
 }
 
-/* It is held as if it had not been read. */
-static void unread_body(struct body *b)
+/* Some of it, from where it will be sent. What the disk cannot read is an error here,
+   where a line of ours would get a SIGBUS. ptr NULL: it has to be read. */
+static struct str see_some(struct body *b, uint64_t at)
 {
-	if (b->map)
-		(void)munmap(b->map, b->map_len);
-	free(b->copy);
-	b->map = b->copy = NULL;
-	b->bytes = str_of(NULL, b->bytes.len);
+	struct str bytes = str_take(store_body_see(b, at, true), COMPARE_MAX);
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	char *from = (char *)((uintptr_t)bytes.ptr & ~(page - 1));
+	size_t len = (size_t)(bytes.ptr - from) + bytes.len;
+
+	if (bytes.ptr && madvise(from, len, MADV_POPULATE_READ) < 0)
+		return (struct str){ 0 };
+	return bytes;
+}
+
+static int read_some(const struct body *b, uint64_t at, struct str *ret,
+	char space[static COMPARE_READ])
+{
+	uint64_t left = b->place.len - at;
+	ssize_t n;
+
+	do
+		n = pread(b->fd, space, left < COMPARE_READ ? left : COMPARE_READ,
+			(off_t)(b->offset + at));
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		*ret = str_of(space, (size_t)n);
+	return n < 0 ? -errno : n ? 0 : -EIO;
+}
+
+/* Of one that is held. */
+static int compare_held(struct store *s, struct body *b, struct error *err)
+{
+	char space[COMPARE_READ];
+	uint32_t sum = 0, number = b->place.pack;
+
+	for (uint64_t done = 0; done < b->place.len;) {
+		struct str part = see_some(b, done);
+		int code = part.ptr ? 0 : read_some(b, done, &part, space);
+
+		if (code < 0) {
+			store_body_release(b);
+			return error_errno(err, code, "%s: cannot read bodies/%04u.pack",
+				s->folder, number);
+		}
+		sum = store_checksum(sum, part);
+		done += part.len;
+	}
+	return compare(s, b, sum, err);
 }
 
 int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,
@@ -340,22 +383,21 @@ int store_body_head(struct store *s, int64_t mailbox, uint32_t uid, struct body 
 int store_body_to_send(struct store *s, int64_t mailbox, uint32_t uid, uint64_t read_max,
 	struct body *ret, struct error *err)
 {
-	bool is_held;
 	int code;
 
 	*ret = (struct body){ .bytes = STR_LIT(""), .fd = -1, .checksum = -1 };
 	code = find_place(s, mailbox, uid, ret, err);
 	if (code < 0)
 		return code;
-	is_held = ret->place.pack && ret->place.len > read_max;
-	if (is_held && compared_has(&s->compared, number_of(&ret->place)))
-		return hold_body(s, ret, err);
+	if (ret->place.pack && ret->place.len > read_max) {
+		code = hold_body(s, true, ret, err);
+		if (code == 0 && ret->checksum >= 0 &&
+			!compared_has(&s->compared, place_number(&ret->place)))
+			code = compare_held(s, ret, err);
+		return code;
+	}
 	code = load_body(s, ret, err);
-	if (code == 0)
-		code = store_body_check(s, ret, err);
-	if (code == 0 && is_held)
-		unread_body(ret);
-	return code;
+	return code < 0 ? code : store_body_check(s, ret, err);
 }
 
 int store_body(struct store *s, int64_t mailbox, uint32_t uid, struct body *ret,

@@ -66,6 +66,12 @@ void compared_add(struct compared *c, uint64_t number)
 		put(c, number);
 }
 
+void compared_expect(const struct compared *c, uint64_t number)
+{
+	if (c->size)
+		__builtin_prefetch(&c->numbers[place_of(c, number, 0)]);
+}
+
 void compared_free(struct compared *c)
 {
 	free(c->numbers);

@@ -23,6 +23,8 @@ struct compared { /* zeroed: empty */
 bool compared_has(const struct compared *c, uint64_t number);
 /* number: not 0. Without memory it forgets. */
 void compared_add(struct compared *c, uint64_t number);
+/* It is asked for soon. */
+void compared_expect(const struct compared *c, uint64_t number);
 void compared_free(struct compared *c);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "mailstore/store/compared.h"
 #include "mailstore/store/pack.h"
+#include "mailstore/store/places.h"
 #include "mailstore/store/sql.h"
 #include "mailstore/store/store.h"
 
@@ -55,6 +56,7 @@ struct store {
 	bool grams_are_damaged;   /* the text index: the next tidying empties it */
 	int64_t doubted_image;    /* of a mailbox; 0: none (image.c) */
 	struct compared compared; /* bodies whose checksum was right (body.c) */
+	struct places places;
 
 	/* of the open transaction */
 	struct box *boxes;

@@ -114,13 +114,19 @@ int store_rows_find(struct store_rows *r, uint32_t uid, uint32_t to,
 
 int store_read_begin(struct store *s, struct error *err)
 {
+	int code;
+
 	if (s->in_transaction || database_in_transaction(s->db))
 		return 0;
-	return database_begin_reading(s->db, err);
+	code = database_begin_reading(s->db, err);
+	if (code == 0)
+		places_begin_reading(&s->places);
+	return code;
 }
 
 void store_read_end(struct store *s)
 {
+	places_end_reading(&s->places);
 	if (!s->in_transaction && database_in_transaction(s->db))
 		(void)database_commit(s->db, NULL);
 }

@@ -143,6 +143,8 @@ const char *const store_statements[SQL_COUNT] = {
 
 	[SQL_PLACE] = "SELECT pack, offset, len, checksum FROM message"
 		      " WHERE mailbox = ?1 AND uid = ?2",
+	[SQL_PLACES] = "SELECT uid, pack, offset, len, checksum FROM message"
+		       " WHERE mailbox = ?1 AND uid >= ?2 ORDER BY uid LIMIT ?3",
 	[SQL_INSERT_BODY] = "INSERT INTO body (bytes) VALUES (?1)",
 	[SQL_BODY] = "SELECT bytes FROM body WHERE id = ?1",
 	[SQL_EACH_PACK_OF] = "SELECT DISTINCT pack FROM message WHERE mailbox = ?1",

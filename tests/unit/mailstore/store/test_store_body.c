@@ -2,7 +2,10 @@
 /* Bodies byte for byte, and the packs that they lie in. */
 #include "fixture.h"
 
+#include "mailstore/store/rows.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,6 +337,86 @@ static void sent_without_being_kept(void **state)
 	}
 }
 
+#define IN_ORDER 40
+
+/* What is read ahead changes nothing: with gaps, out of order, with writes between. */
+static void one_after_the_other(void **state)
+{
+	static const uint32_t order[] = { 1, 2, 3, 4, 6, 7, 8, 30, 31, 33, 40, 41, 5, 6,
+		6, 7, 20, 19, 21, 32 };
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	int64_t id, other;
+
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "a");
+	other = add_mailbox(f->store, "b");
+	for (uint32_t uid = 1; uid <= IN_ORDER; uid++) {
+		char text[16];
+		int len = snprintf(text, sizeof(text), "body %" PRIu32, uid);
+
+		(void)add_packed(f->store, id, 0, str_of(text, (size_t)len));
+		(void)add_packed(f->store, other, 0, STR_LIT("another one"));
+	}
+	OK(store_expunge(f->store, id, 5, &err));
+	OK(store_commit(f->store, &err));
+	for (size_t i = 0; i < COUNT(order); i++) {
+		bool is_there = order[i] != 5 && order[i] <= IN_ORDER;
+		struct body body;
+		char text[16];
+
+		if (i % 7 == 0)
+			OK(store_read_begin(f->store, &err));
+		if (order[i] == 33) { /* ends the reading */
+			OK(store_begin(f->store, &err));
+			OK(store_expunge(f->store, id, 32, &err));
+			OK(store_commit(f->store, &err));
+		}
+		is_there &= order[i] != 32;
+		assert_int_equal(
+			store_body_to_send(f->store, id, order[i], 0, &body, &err),
+			is_there ? 0 : -ENOENT);
+		if (is_there) {
+			(void)snprintf(text, sizeof(text), "body %" PRIu32, order[i]);
+			OK(store_body_read(&body));
+			assert_str(body.bytes, text);
+			store_body_release(&body);
+		}
+		if (i % 7 == 6)
+			store_read_end(f->store);
+	}
+	store_read_end(f->store);
+}
+
+/* A pack's length is looked at once in a reading. */
+static void cut_short_while_it_is_read(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = { 0 };
+	struct body first, known, body;
+	int64_t id;
+
+	OK(store_begin(f->store, &err));
+	id = add_mailbox(f->store, "a");
+	(void)add_packed(f->store, id, 0, STR_LIT("first"));
+	(void)add_packed(f->store, id, 0, STR_LIT("known"));
+	(void)add_packed(f->store, id, 0, STR_LIT("third"));
+	OK(store_commit(f->store, &err));
+	OK(store_body(f->store, id, 2, &known, &err));
+	store_body_release(&known);
+	OK(store_read_begin(f->store, &err));
+	OK(store_body_to_send(f->store, id, 1, 0, &first, &err));
+	fixture_shell(f, "truncate -s 5 $d/bodies/0001.pack");
+	OK(store_body_to_send(f->store, id, 2, 0, &known, &err));
+	assert_null(store_body_see(&known, 0, true).ptr);
+	assert_int_equal(store_body_read(&known), -EIO);
+	FAILS(-EIO, store_body_to_send(f->store, id, 3, 0, &body, &err));
+	OK(store_body_read(&first));
+	assert_str(first.bytes, "first");
+	store_body_release(&first);
+	store_read_end(f->store);
+}
+
 /* A damaged one is never sent so: it does not become known. */
 static void damaged_is_not_sent(void **state)
 {
@@ -441,6 +524,8 @@ int main(void)
 		TEST(aborted_ranges_are_reused),
 		TEST(torn_tail_is_reused),
 		TEST(sent_without_being_kept),
+		TEST(one_after_the_other),
+		TEST(cut_short_while_it_is_read),
 		TEST(damaged_is_not_sent),
 		TEST(packs_end_and_die),
 		TEST(dead_pack_goes_at_the_next_open),
