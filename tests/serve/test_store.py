@@ -467,7 +467,7 @@ class Check(StoreTest):
         self.assertRegex(self.command("check", "nobody").stderr, "no mail of \"nobody\"")
         done = self.command("mend", "alice")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("not one of check", done.stderr)
+        self.assertIn("store takes check", done.stderr)
 
 
 class Quota(StoreTest):
