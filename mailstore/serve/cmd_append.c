@@ -97,6 +97,8 @@ static bool new_message(struct imap *s, struct imap_cursor *c)
 		return false;
 	if (++a->count > MESSAGES_MAX)
 		append_refuse(a, "[LIMIT] Too many messages in one command.");
+	else if (m->keywords.len > IMAP_KEYWORDS_LENGTH_MAX)
+		append_refuse(a, "[LIMIT] A message cannot have so many keywords.");
 	else if (!flags_are_known(m))
 		append_refuse(a, "[CANNOT] Unknown flag.");
 	a->current = m;

@@ -10,6 +10,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Each LIST, NOTIFY and RENAME looks at all names and at the levels above them. What
+   comes from a source may be more. */
+#define MAILBOXES_MAX 10000 /* and as many subscriptions */
+#define LEVELS_MAX 64
+
 /* ── NAMESPACE ─────────────────────────────────────────────────────────────────────── */
 
 static int put_namespace(struct buf *out, const struct name_space *space)
@@ -93,6 +98,15 @@ static bool is_in_space(const struct name_space *space, struct str name)
 	return name.len > space->prefix.len && str_istarts(name, space->prefix);
 }
 
+static bool is_too_deep(struct str name, char separator)
+{
+	size_t levels = 1;
+
+	for (size_t i = 0; i < name.len; i++)
+		levels += separator && name.ptr[i] == separator;
+	return levels > LEVELS_MAX;
+}
+
 /* What is wrong with the name of a new mailbox; NULL: nothing. */
 static const char *name_problem(const struct name_space *space, struct str name)
 {
@@ -104,6 +118,8 @@ static const char *name_problem(const struct name_space *space, struct str name)
 		return "[CANNOT] Mailbox name has an empty level.";
 	if (!is_in_space(space, name))
 		return "[CANNOT] Mailbox name is outside of the namespace.";
+	if (is_too_deep(name, space->separator))
+		return "[LIMIT] Mailbox name has too many levels.";
 	return NULL;
 }
 
@@ -134,6 +150,17 @@ static bool check_new_name(
 	return !problem;
 }
 
+static bool check_count(struct imap *s)
+{
+	struct store_counts counts;
+
+	if (store_counts(s->serve->store, &counts, NULL) < 0 ||
+		counts.mailboxes < MAILBOXES_MAX)
+		return true;
+	imap_done(s, IMAP_NO, "[LIMIT] There are too many mailboxes.");
+	return false;
+}
+
 /* ── SUBSCRIBE ─────────────────────────────────────────────────────────────────────── */
 
 struct subscribing {
@@ -149,6 +176,24 @@ static int subscribe(void *context, struct error *err)
 	return store_subscribe(w->store, w->name, w->subscribed, err);
 }
 
+/* A name need not be that of a mailbox. */
+static bool may_subscribe(struct imap *s, struct str name)
+{
+	struct store_counts counts;
+	struct name_space space;
+	struct mailbox m;
+
+	if (store_is_subscribed(s->serve->store, name))
+		return true;
+	if (store_counts(s->serve->store, &counts, NULL) < 0 ||
+		names_space(s->serve->store, &s->arena, &space, NULL) < 0)
+		return true; /* the change itself says why */
+	return counts.subscriptions < MAILBOXES_MAX &&
+	       (!is_too_deep(name, space.separator) ||
+		       store_find_mailbox(s->serve->store, name, &s->arena, &m, NULL) ==
+			       0);
+}
+
 static void change_subscription(struct imap *s, struct imap_cursor *args, bool on)
 {
 	struct subscribing w = { .store = s->serve->store, .subscribed = on };
@@ -157,6 +202,8 @@ static void change_subscription(struct imap *s, struct imap_cursor *args, bool o
 		return;
 	if (!w.name.len || w.name.len > STORE_NAME_MAX)
 		imap_done(s, IMAP_NO, "[CANNOT] Not a mailbox name.");
+	else if (on && !may_subscribe(s, w.name))
+		imap_done(s, IMAP_NO, "[LIMIT] There are too many subscriptions.");
 	else if (imap_transaction(s, subscribe, &w) == 0)
 		imap_done(s, IMAP_OK, "%s completed.", on ? "Subscribe" : "Unsubscribe");
 }
@@ -248,6 +295,8 @@ void cmd_create(struct imap *s, struct imap_cursor *args)
 	if (!check_new_name(s, &space, name))
 		return;
 	if (store_find_mailbox(w.store, name, &s->arena, &w.mailbox, NULL) < 0) {
+		if (!check_count(s))
+			return;
 		w.mailbox = (struct mailbox){
 			.name = name, .separator = space.separator, .special_use = use
 		};
@@ -360,6 +409,8 @@ static int rename_all(void *context, struct error *err)
 		name = new_name(w, node->name);
 		if (!name.ptr)
 			return error_set(err, -ENOMEM, "no memory");
+		if (is_too_deep(name, w->separator))
+			return error_set(err, -ENAMETOOLONG, "too many levels");
 		code = store_rename_mailbox(
 			w->s->serve->store, node->mailbox->id, name, err);
 		w->count++;
@@ -452,6 +503,8 @@ void cmd_rename(struct imap *s, struct imap_cursor *args)
 		!check_rename(&w, &space))
 		return;
 	w.separator = space.separator;
+	if (imap_is_inbox(w.from) && !check_count(s))
+		return;
 	if (names_load(s->serve->store, &s->arena, &w.names, &err) < 0) {
 		imap_failed(s, &err);
 		return;

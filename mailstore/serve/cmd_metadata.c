@@ -12,7 +12,8 @@
 #define VALUE_MAX 65536                  /* clients store settings and signatures */
 #define KEPT_MAX 1000                    /* of one mailbox, or of the account */
 #define KEPT_BYTES_MAX ((size_t)4 << 20) /* all of them: one answer may have them all */
-#define NAME_MAX_BYTES 1024              /* of an entry */
+#define ACCOUNT_BYTES_MAX ((size_t)32 << 20) /* of all its mailboxes */
+#define NAME_MAX_BYTES 1024                  /* of an entry */
 #define INFINITE UINT32_MAX
 
 struct entry {
@@ -302,9 +303,12 @@ static int count_kept(void *context, struct str name, struct str value)
 
 static bool check_values(struct entries *e)
 {
+	struct store_counts counts;
 	struct error err = { 0 };
+	size_t new_bytes = 0;
 
 	for (size_t i = 0; i < e->count; i++) {
+		new_bytes += e->list[i].value.len;
 		e->is_new += e->list[i].value.ptr != NULL;
 		e->bytes += e->list[i].value.len;
 		if (e->list[i].value.len <= VALUE_MAX)
@@ -317,7 +321,13 @@ static bool check_values(struct entries *e)
 		imap_failed(e->s, &err);
 		return false;
 	}
-	if (e->kept + e->is_new <= KEPT_MAX && e->bytes <= KEPT_BYTES_MAX)
+	if (store_counts(e->s->serve->store, &counts, &err) < 0) {
+		imap_failed(e->s, &err);
+		return false;
+	}
+	if (!e->is_new ||
+		(e->kept + e->is_new <= KEPT_MAX && e->bytes <= KEPT_BYTES_MAX &&
+			counts.metadata_bytes + new_bytes <= ACCOUNT_BYTES_MAX))
 		return true;
 	imap_done(e->s, IMAP_NO, "[METADATA TOOMANY] Too many entries.");
 	return false;

@@ -27,6 +27,7 @@ struct storing {
 	const struct row *row;
 	unsigned flags;
 	struct str keywords;
+	size_t new_bytes; /* of those that the mailbox does not have so far */
 	struct view_walk walk;
 	bool gone, all; /* all: the last one was looked at */
 	bool conditional;
@@ -72,9 +73,10 @@ static int wanted_state(struct storing *w, const struct view_message *m,
 		*ret_keywords = imap_keywords_remove(&w->scratch, w->now, w->keywords);
 		break;
 	}
-	if (ret_keywords->ptr)
+	if (ret_keywords->ptr && (ret_keywords->len <= IMAP_KEYWORDS_LENGTH_MAX ||
+					 ret_keywords->len <= w->now.len))
 		return 0;
-	return error_set(err, -EOVERFLOW, "a message has too many keywords");
+	return error_set(err, -E2BIG, "a message has too many keywords");
 }
 
 /* RFC 7162, 3.1.3: of a silent change the modseq is told all the same. */
@@ -264,6 +266,7 @@ static bool spell_keywords(struct storing *w)
 		struct str word =
 			view_spelling(&w->s->view, str_split(&left, ' '), &known);
 
+		w->new_bytes += known ? 0 : word.len + 1;
 		ok = (known || imap_may_be_keyword(word)) &&
 		     (!buf_len(&all) || buf_byte(&all, ' ') == 0) &&
 		     buf_append(&all, word) == 0;
@@ -275,6 +278,16 @@ static bool spell_keywords(struct storing *w)
 	}
 	buf_fini(&all);
 	return ok;
+}
+
+static bool are_too_many(const struct storing *w)
+{
+	size_t all = buf_len(&w->s->view.keywords) + w->new_bytes;
+
+	if (w->row->change == REMOVE)
+		return false;
+	return w->keywords.len > IMAP_KEYWORDS_LENGTH_MAX ||
+	       (w->new_bytes && all > IMAP_MAILBOX_KEYWORDS_MAX);
 }
 
 /* RFC 3501, 7.2.6: a new word is announced before it is shown. */
@@ -369,6 +382,10 @@ void cmd_store(struct imap *s, struct imap_cursor *args)
 	}
 	if (!spell_keywords(w)) {
 		imap_done(s, IMAP_BAD, "Unknown flag.");
+		return;
+	}
+	if (are_too_many(w)) {
+		imap_done(s, IMAP_NO, "[LIMIT] There are too many keywords.");
 		return;
 	}
 	if (w->conditional)

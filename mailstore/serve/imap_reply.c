@@ -129,6 +129,7 @@ static const struct failure {
 		false },
 	{ -ENAMETOOLONG, "[CANNOT] Mailbox name is too long.", true },
 	{ -EINVAL, "[SERVERBUG] Internal error.", false },
+	{ -E2BIG, "[LIMIT] A message cannot have so many keywords.", true },
 	{ -EOVERFLOW, "[LIMIT] The mailbox is full.", true },
 	{ -EPROTONOSUPPORT, "[UNKNOWN-CTE] A part is encoded in a way that is not known.",
 		true },

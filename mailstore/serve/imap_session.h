@@ -212,6 +212,12 @@ bool imap_resolve_uids(struct imap *s, struct arena *arena, struct imap_set *set
 /* "$" is from now on what the writer's text says ("": nothing). */
 void imap_save_result(struct imap *s, struct str uids);
 
+/* Of one message, and of all words of a mailbox that a client may add to: FLAGS shows
+   them with each SELECT, and one command gives them to all messages. What comes from a
+   source may be more. */
+#define IMAP_KEYWORDS_LENGTH_MAX 4096
+#define IMAP_MAILBOX_KEYWORDS_MAX 65536
+
 /* cmd_store.c */
 /* What a client may invent: system flags that RFC 3501 does not name are not theirs. */
 bool imap_may_be_keyword(struct str word);

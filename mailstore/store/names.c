@@ -98,6 +98,19 @@ int store_set_metadata(struct store *s, int64_t mailbox, struct str entry,
 		SQL_VALUES(sql_signed(mailbox), sql_text(entry), sql_blob(value)), err);
 }
 
+int store_counts(struct store *s, struct store_counts *ret, struct error *err)
+{
+	CLEANUP(query_end) struct query q = { 0 };
+	int n = query_first(s->db, SQL_COUNTS, SQL_NO_VALUES, &q, err);
+
+	*ret = (struct store_counts){ 0 };
+	if (n == 1)
+		*ret = (struct store_counts){ .mailboxes = query_number(&q, 0),
+			.subscriptions = query_number(&q, 1),
+			.metadata_bytes = query_number(&q, 2) };
+	return n < 0 ? n : 0;
+}
+
 int store_each_metadata(struct store *s, int64_t mailbox, metadata_each_fn *each,
 	void *context, struct error *err)
 {

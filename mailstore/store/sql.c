@@ -285,6 +285,9 @@ const char *const store_statements[SQL_COUNT] = {
 	[SQL_EACH_KEYWORD] = "SELECT word FROM keyword WHERE mailbox = ?1 ORDER BY word",
 	[SQL_DELETED_BYTES] = "SELECT sum(size) FROM message WHERE mailbox = ?1"
 			      " AND " FLAGS_NOW " & 8",
+	[SQL_COUNTS] = "SELECT (SELECT count(*) FROM mailbox),"
+		       " (SELECT count(*) FROM subscription),"
+		       " (SELECT coalesce(sum(length(value)), 0) FROM metadata)",
 	[SQL_USAGE] = "SELECT coalesce(sum(bytes), 0), coalesce(sum(messages), 0)"
 		      " FROM mailbox",
 

@@ -376,6 +376,12 @@ typedef int metadata_each_fn(void *context, struct str entry, struct str value);
 int store_each_metadata(struct store *s, int64_t mailbox, metadata_each_fn *each,
 	void *context, struct error *err);
 
+/* Of the whole account. */
+struct store_counts {
+	uint64_t mailboxes, subscriptions, metadata_bytes;
+};
+int store_counts(struct store *s, struct store_counts *ret, struct error *err);
+
 /* Keywords that FLAGS shows though no message has them. */
 int store_add_keyword(
 	struct store *s, int64_t mailbox, struct str word, struct error *err);

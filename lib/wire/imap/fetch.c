@@ -217,6 +217,13 @@ static bool body_name(struct str name, struct imap_fetch_item *item)
 	return false;
 }
 
+/* RFC 8970, and what SNIPPET had before it. */
+static bool is_hint(struct str word)
+{
+	return str_ieq(word, STR_LIT("LAZY")) || str_ieq(word, STR_LIT("FUZZY")) ||
+	       str_ieq(word, STR_LIT("LAZY=FUZZY"));
+}
+
 /* "PREVIEW (LAZY)": a hint, since ours is made at once. */
 static bool preview_hints(struct imap_cursor *c)
 {
@@ -226,7 +233,7 @@ static bool preview_hints(struct imap_cursor *c)
 	if (!imap_space(&at) || !imap_char(&at, '('))
 		return true;
 	do {
-		if (!imap_atom(&at, &word))
+		if (!imap_atom(&at, &word) || !is_hint(word))
 			return false;
 	} while (imap_space(&at));
 	if (!imap_char(&at, ')'))

@@ -271,6 +271,95 @@ static void too_many_new_messages_end_notification(void **state)
 	assert_false(has(buf_view(&m->sessions[0].output), "FETCH"));
 }
 
+/* ── limits ────────────────────────────────────────────────────────────────────────── */
+
+/* Words of 1,000 bytes each. */
+static void say_words(struct memory_server *m, const char *verb, unsigned from,
+	unsigned n, const char *answer)
+{
+	struct buf command;
+
+	buf_init(&command, 0);
+	assert_return_code(buf_printf(&command, "STORE 1:2 %s (", verb), 0);
+	for (unsigned i = 0; i < n; i++)
+		assert_return_code(
+			buf_printf(&command, "%s%01000u", i ? " " : "", from + i), 0);
+	assert_return_code(buf_append_c(&command, ")"), 0);
+	assert_return_code(buf_byte(&command, '\0'), 0);
+	says(m, 0, buf_view(&command).ptr, answer);
+	buf_fini(&command);
+}
+
+static void keywords_have_a_limit(void **state)
+{
+	struct memory_server *m = *state;
+	struct str said;
+
+	says(m, 0, "SELECT INBOX", "t OK");
+	say_words(m, "FLAGS.SILENT", 0, 4, "t OK");
+	say_words(m, "FLAGS.SILENT", 0, 5, "t NO [LIMIT]");
+	say_words(m, "+FLAGS.SILENT", 4, 1, "t NO [LIMIT]");
+	says(m, 0, "FETCH 1 FLAGS", "0003)");
+	says(m, 0, "STORE 1 +FLAGS.SILENT (\\Seen)", "t OK");
+	say_words(m, "-FLAGS.SILENT", 0, 60, "t OK");
+	for (unsigned i = 4; i < 64; i += 4)
+		say_words(m, "FLAGS.SILENT", i, 4, "t OK");
+	say_words(m, "FLAGS.SILENT", 64, 2, "t NO [LIMIT]");
+	say_words(m, "FLAGS.SILENT", 10, 4, "t OK");
+	assert_return_code(memory_session_say(m, 0, "NOOP", &said), 0);
+}
+
+static void names_have_a_limit(void **state)
+{
+	struct memory_server *m = *state;
+	char deep[200] = "a";
+
+	for (size_t i = 1; i < 2 * 63; i += 2)
+		memcpy(deep + i, "/a", 3);
+	says(m, 0, "CREATE b", "t OK");
+	says(m, 0, "CREATE b/c", "t OK");
+	assert_return_code(memory_session_feed(m, 0, STR_LIT("u RENAME b ")), 0);
+	assert_return_code(memory_session_feed(m, 0, str_from(deep)), 0);
+	buf_clear(&m->sessions[0].output);
+	assert_return_code(memory_session_feed(m, 0, STR_LIT("\r\n")), 0);
+	assert_true(has(buf_view(&m->sessions[0].output), "u NO"));
+	memcpy(deep + strlen(deep), "/a", 3);
+	for (unsigned i = 0; i < 2; i++) {
+		char command[300];
+
+		(void)snprintf(command, sizeof(command), "%s %s",
+			i ? "SUBSCRIBE" : "CREATE", deep);
+		says(m, 0, command, "t NO [LIMIT]");
+		command[strlen(command) - 2] = '\0';
+		says(m, 0, command, "t OK");
+	}
+	add_mailboxes(m, "many/", 9989);
+	says(m, 0, "CREATE one", "t OK");
+	says(m, 0, "CREATE two", "t NO [LIMIT]");
+	says(m, 0, "RENAME one two", "t OK");
+	says(m, 0, "RENAME INBOX three", "t NO [LIMIT]");
+	says(m, 0, "DELETE two", "t OK");
+	says(m, 0, "RENAME INBOX three", "t OK");
+}
+
+static void metadata_has_a_limit(void **state)
+{
+	struct memory_server *m = *state;
+	struct store *s = m->serve.store;
+	char *bytes = calloc(1, (size_t)32 << 20);
+
+	assert_non_null(bytes);
+	says(m, 0, "SETMETADATA Sent (/private/a \"x\")", "t OK");
+	assert_return_code(store_begin(s, NULL), 0);
+	assert_return_code(store_set_metadata(s, 1, STR_LIT("/private/b"),
+				   str_of(bytes, (size_t)32 << 20), NULL),
+		0);
+	assert_return_code(store_commit(s, NULL), 0);
+	says(m, 0, "SETMETADATA Sent (/private/c \"x\")", "t NO [METADATA TOOMANY]");
+	says(m, 0, "SETMETADATA Sent (/private/a NIL)", "t OK");
+	free(bytes);
+}
+
 /* ── squares ───────────────────────────────────────────────────────────────────────── */
 
 static void many_mailboxes_come_at_once(void **state)
@@ -354,6 +443,12 @@ int main(void)
 			a_search_that_costs_too_much_is_not_kept_up_to_date,
 			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(too_many_new_messages_end_notification,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(keywords_have_a_limit,
+			memory_server_set_up, memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(names_have_a_limit, memory_server_set_up,
+			memory_server_tear_down),
+		cmocka_unit_test_setup_teardown(metadata_has_a_limit,
 			memory_server_set_up, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(many_mailboxes_come_at_once,
 			memory_server_set_up, memory_server_tear_down),
