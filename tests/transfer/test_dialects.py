@@ -204,4 +204,45 @@ def what_is_left_is_not_erased_here(world):
     equal(world.certificate()["result"], "incomplete", "certificate")
 
 
+
+GMAIL = {"[Gmail]": "\\Noselect \\HasChildren", "[Gmail]/All Mail": "\\All",
+         "[Gmail]/Starred": "\\Flagged", "[Gmail]/Important": "\\Important",
+         "[Gmail]/Sent Mail": "\\Sent", "Work": ""}
+
+
+@case
+def labels_are_folders_and_all_mail_has_everything_again(world):
+    """As at Gmail: each folder has the message under a UID of its own."""
+    inbox = world.server.folders["INBOX"]
+    for n, (name, attributes) in enumerate(GMAIL.items()):
+        folder = world.server.folders[name] = Folder(uidvalidity=10 + n, attributes=attributes)
+        for uid, (flags, date, body) in inbox.messages.items():
+            if "Noselect" not in attributes:
+                folder.add(100 * n + uid, body, flags, date)
+    world.server.refuses = {"[Gmail]": "[NONEXISTENT] Unknown Mailbox: [Gmail] (Failure)"}
+    world.run()
+    world.arrived()
+    uses = dict(world.rows("SELECT name, special_use FROM mailbox"))
+    equal([uses[name] for name in ("[Gmail]/All Mail", "[Gmail]/Starred", "Work")],
+          ["\\All", "\\Flagged", ""], f"special uses {uses}")
+    equal(world.certificate()["messages"], 3 * len(GMAIL), "messages")
+
+
+@case
+def too_much_was_read_today(world):
+    """In the middle of the copy: no message is taken for one that cannot be read, and left."""
+    refused = []
+
+    def throttles(_session, arguments):
+        if "BODY.PEEK[]" not in arguments or len(refused) == 2:
+            return None
+        refused.append(arguments)
+        return "NO [THROTTLED] Account exceeded command or bandwidth limits"
+    world.leave()
+    world.server.answers["UID FETCH"] = throttles
+    world.run()
+    world.arrived()
+    equal((len(refused), world.account("attempts")[0]), (2, 1), "refusals, attempts")
+
+
 main(World)

@@ -315,6 +315,15 @@ static int status_untagged(struct answer *a, const struct imap_response *is)
 	return 0;
 }
 
+/* About us, not about a message or a folder: Gmail says so after so many bytes of a day.
+   What is refused so is asked for again, and never left behind. */
+static bool is_not_now(const struct imap_response *is)
+{
+	return is->status == IMAP_STATUS_NO &&
+	       (str_ieq(is->code, STR_LIT("THROTTLED")) ||
+		       str_ieq(is->code, STR_LIT("OVERQUOTA")));
+}
+
 static int end_of_command(
 	struct answer *a, const struct imap_response *is, struct str line)
 {
@@ -332,6 +341,9 @@ static int end_of_command(
 			"the source does not take commands ahead of its answers: %.*s",
 			STR_ARG(is->text));
 	}
+	if (is_not_now(is))
+		return error_set(a->err, -EAGAIN,
+			"the source gives no more for now: %.*s", STR_ARG(is->text));
 	r = asked_rows[a->command->asked].end(a, is);
 	imap_connection_answered(a->imap);
 	return r;
