@@ -112,6 +112,25 @@ static void lose(struct channel *c, int code)
 	c->ops->lost(c->context, c, code);
 }
 
+/* Not on the stack, each of whose pages would be touched in each turn: the space is the
+   loop's, which has one from channel_open() on. Another one where a message's callback
+   reads a channel, too; NULL: no memory for it. */
+static char *take_space(struct loop *loop)
+{
+	char *space = loop->space;
+
+	loop->space = NULL;
+	return space ? space : malloc(IPC_MESSAGE_MAX);
+}
+
+static void give_space_back(struct loop *loop, char *space)
+{
+	if (loop->space)
+		free(space);
+	else
+		loop->space = space;
+}
+
 /* One message. 0 or what ends the reading. */
 static ssize_t receive_one(struct channel *c, char bytes[static IPC_MESSAGE_MAX])
 {
@@ -122,6 +141,7 @@ static ssize_t receive_one(struct channel *c, char bytes[static IPC_MESSAGE_MAX]
 		return n ? n : -ESHUTDOWN;
 	p.bytes = str_of(bytes, (size_t)n);
 	c->ops->message(c->context, c, &p);
+	explicit_bzero(bytes, (size_t)n); /* a password, perhaps */
 	while (p.n_fds)
 		fd_closep(&p.fds[--p.n_fds]);
 	return 0;
@@ -132,13 +152,17 @@ enum reading { READING_MORE, READING_EMPTY, READING_OVER };
 /* OVER: the channel is closed or lost, and its memory may be gone. */
 static enum reading receive(struct channel *c)
 {
-	char bytes[IPC_MESSAGE_MAX]; /* once: it takes a touch of each of its pages */
+	struct loop *loop = c->watch->loop;
+	char *space = take_space(loop);
 	bool closed = false, *outer = c->closed;
 	ssize_t r = 0;
 
+	if (!space)
+		return READING_EMPTY; /* in a later turn */
 	c->closed = &closed;
 	for (int i = 0; i < BATCH && r == 0 && !closed && !c->lost; i++)
-		r = receive_one(c, bytes);
+		r = receive_one(c, space);
+	give_space_back(loop, space);
 	/* the memory of c may be gone when it is closed */
 	if (closed) {
 		if (outer)
@@ -194,6 +218,8 @@ int channel_open(struct channel *c, struct loop *loop, int fd,
 
 	*c = (struct channel){ .ops = ops, .context = context };
 	c->last = &c->first;
+	if (!loop->space && !(loop->space = malloc(IPC_MESSAGE_MAX)))
+		return -ENOMEM;
 	r = watch_new(loop, fd, ready, c, &c->watch);
 	if (r == 0)
 		want(c);

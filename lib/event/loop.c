@@ -140,6 +140,8 @@ int loop_init(struct loop *loop, bool forks)
 int loop_fini(struct loop *loop)
 {
 	fd_closep(&loop->epoll);
+	free(loop->space);
+	loop->space = NULL;
 	timers_close_idle(loop);
 	(void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* it forgets its closing handles */
 	return uv_loop_close(&loop->uv);

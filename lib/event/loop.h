@@ -32,6 +32,7 @@ struct loop {
 	unsigned n_due;
 	SLIST_HEAD(, timer) idle_timers; /* freed, for the next timer_new() */
 	unsigned n_idle_timers;
+	char *space; /* of channel.c, for a message that comes; NULL: none, or in use */
 };
 
 /* A descriptor in the loop, which the watch owns. watch_free() may be called inside its

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#define TEXT_MAX 16 /* of say() */
 #define QUEUE_MAX 65536
 #define QUEUE_FDS_MAX 4
 #define PIECE 8192
@@ -41,6 +42,17 @@ static void end_channel(struct bench *b)
 	b->channel = NULL;
 }
 
+/* What comes meanwhile is put elsewhere. */
+static void read_on(struct channel *c, struct str bytes)
+{
+	char before[TEXT_MAX];
+
+	assert_true(bytes.len <= sizeof(before));
+	memcpy(before, bytes.ptr, bytes.len);
+	channel_read(c);
+	assert_memory_equal(bytes.ptr, before, bytes.len);
+}
+
 static void on_message(void *context, struct channel *c, struct packet *p)
 {
 	struct bench *b = context;
@@ -56,7 +68,7 @@ static void on_message(void *context, struct channel *c, struct packet *p)
 	else if (b->act == FREE)
 		end_channel(b);
 	else if (b->act == READ_ON)
-		channel_read(c);
+		read_on(c, p->bytes);
 	else if (b->act == SHUT)
 		channel_shut(c);
 }
