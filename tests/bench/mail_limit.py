@@ -42,9 +42,9 @@ def read_by_c(connection, *arguments):
 
 
 @contextlib.contextmanager
-def limit_of(lab, answers):
+def limit_of(lab, answers, *how):
     """Gives a function that connects the lab's client to a process which has these answers in
-    memory (mail_answers.c)."""
+    memory (mail_answers.c, which is told how)."""
     processes = []
     with lab.router.entered():
         listener = socket.create_server((CLIENT_GATEWAY[0], 0))
@@ -58,7 +58,8 @@ def limit_of(lab, answers):
             client = lab.client.connect(*listener.getsockname())
             with listener.accept()[0] as accepted:
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                processes.append(subprocess.Popen([program("mail_answers"), file.name], stdin=accepted))
+                processes.append(subprocess.Popen([program("mail_answers"), file.name, *how],
+                                                  stdin=accepted))
             return client
 
         yield connect
