@@ -16,10 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* After one that was written, what comes is written at the end of that time: its users
-   are in by then, and twice as many in one transaction cost little more. */
-#define LEARN_LATER_MS 20
-
 static uint64_t now(const struct host *h)
 {
 	return loop_now(&((const struct worker *)h)->loop);

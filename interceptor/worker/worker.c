@@ -239,9 +239,13 @@ bool worker_learn_late(struct worker *w)
 	return w->late_logins.n == 0;
 }
 
+/* A burst goes on: who comes next is written with others, too. */
 static void on_learning(void *context)
 {
-	(void)worker_learn_late(context);
+	struct worker *w = context;
+
+	if (w->late_logins.n && worker_learn_late(w))
+		timer_start(w->learning, LEARN_LATER_MS);
 }
 
 static void report_notes(struct worker *w)

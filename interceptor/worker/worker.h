@@ -30,6 +30,11 @@ struct listener {
 
 #define LISTENERS_MAX (SERVICE_COUNT * 2 + SETTINGS_LMTP_MAX) /* both families */
 
+/* After one login or a group that was written, what comes is written at the end of that
+   time: its users are in by then, and twice as many in one transaction cost little
+   more. */
+#define LEARN_LATER_MS 50
+
 struct worker {
 	struct host host; /* first: its sessions know no more of it */
 	struct loop loop;
