@@ -117,6 +117,10 @@ int source_listen(int family, uint16_t port, uint32_t mark, struct error *err)
 		return error_errno(err, r, "cannot prepare a transparent listener");
 	if (bind(fd, &here.any, endpoint_length(&here)) < 0 || listen(fd, BACKLOG) < 0)
 		return error_errno(err, -errno, "cannot listen on port %u", port);
+	/* A client's first words are acknowledged with their answer, or 40 ms later, as
+	   all others are: a packet less. Accepted sockets inherit it, if it comes after
+	   listen(). */
+	(void)set_option(fd, SOL_TCP, TCP_QUICKACK, 0);
 	return fd_steal(&fd);
 }
 
