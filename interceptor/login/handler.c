@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <uv.h>
 
-#define READ_SIZE 4096       /* a login is far smaller */
+#define READ_SIZE 1024       /* a login is smaller; malloc() keeps such pieces at hand */
 #define TO_CLIENT_MAX 262144 /* unread replies: the client only sends */
 #define GREETING_MS 60000    /* for the source to show itself: clients wait as long */
 #define RESUME_MS 5000 /* for another try, after a hold took all the time there was */
