@@ -27,6 +27,7 @@ struct database {
 	bool full_sync;            /* what PRAGMA synchronous says now */
 	sqlite3_stmt **statements; /* the schema's, then ours */
 	unsigned queries;          /* that have begun and not ended */
+	sqlite3_file *file;        /* of database_version(); NULL: not asked for yet */
 };
 
 /* -errno for what SQLite said, with the sentence. */
