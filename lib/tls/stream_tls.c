@@ -232,7 +232,8 @@ static void tls_advance(struct stream *s)
 static int tls_connected(struct stream *s)
 {
 	struct stream_tls *t = tls_of(s);
-	int r = stream_connected(s->below);
+	/* a socket says once why it failed, and the handshake may have heard it */
+	int r = t->state == TLS_BROKEN ? t->code : stream_connected(s->below);
 
 	if (r == 0)
 		r = shake(t);

@@ -150,6 +150,43 @@ static void test_half_a_record(void **state)
 	pair_end(&p);
 }
 
+static ssize_t refused(struct stream *s, struct str bytes, bool more)
+{
+	(void)s;
+	(void)bytes;
+	(void)more;
+	return -ECONNREFUSED;
+}
+
+static int told_before(struct stream *s)
+{
+	(void)s;
+	return -EINPROGRESS;
+}
+
+static void on_the_stack(struct stream *s)
+{
+	(void)s;
+}
+
+/* A socket says once why it was not connected, to whom asks first: the handshake. Who was
+   told "not yet" by it turned round until its patience was over. */
+static void test_refused(void **state)
+{
+	static const struct stream_ops ops = {
+		.write = refused, .connected = told_before, .free = on_the_stack
+	};
+	struct stream below = { .ops = &ops, .fd = -1 }, *client;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	(void)state;
+	assert_int_equal(stream_tls_connect(&below, ctx, "mail.example.com", &client), 0);
+	client->ops->advance(client);
+	assert_int_equal(stream_connected(client), -ECONNREFUSED);
+	stream_free(client);
+	SSL_CTX_free(ctx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_small_records),
 		cmocka_unit_test(test_half_a_message),
 		cmocka_unit_test(test_half_a_record),
+		cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
