@@ -139,7 +139,7 @@ def still_well(world, victim):
         answer = client.login(victim, world.password(victim))
         true(b" OK" in answer, f"{answer!r}")
         client.close()
-    equal(world.ferry.account(victim)["capturable"], True)
+    world.ferry.wait_account(victim, capturable=True)  # it is written behind the answer
 
 
 def run(world, port, rows, name):
