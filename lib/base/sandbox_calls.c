@@ -77,7 +77,8 @@ static const struct call calls[] = {
 	{ SCMP_SYS(epoll_create1), ALL }, { SCMP_SYS(epoll_ctl), ALL },
 	{ SCMP_SYS(epoll_wait), ALL }, { SCMP_SYS(epoll_pwait), ALL },
 	{ SCMP_SYS(epoll_pwait2), ALL }, { SCMP_SYS(eventfd2), ALL },
-	{ SCMP_SYS(pipe2), ALL },
+	{ SCMP_SYS(pipe2), ALL }, { SCMP_SYS(timerfd_create), ALL },
+	{ SCMP_SYS(timerfd_settime), ALL },
 	/* files: Landlock and their owners say which */
 	{ SCMP_SYS(open), ALL }, { SCMP_SYS(openat), ALL },
 	{ SCMP_SYS(stat), ALL }, { SCMP_SYS(lstat), ALL }, { SCMP_SYS(fstat), ALL },

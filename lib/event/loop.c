@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define BATCH 256              /* events of one turn; the rest comes with the next */
@@ -118,19 +119,33 @@ static void call_due(struct loop *loop)
 
 /* ---- the loop ---- */
 
-int loop_init(struct loop *loop, bool forks)
+/* libuv has something to do when one of these has. The alarm is told once each time that
+   it rings: nobody reads it. */
+static bool add_libuv(struct loop *loop)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+	struct epoll_event once = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
+
+	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, uv_backend_fd(&loop->uv), &event) ==
+	               0 &&
+	       epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->alarm, &once) == 0;
+}
+
+int loop_init(struct loop *loop, bool forks)
+{
 	int r;
 
-	*loop = (struct loop){ .forks = forks, .epoll = -1 };
+	*loop = (struct loop){
+		.forks = forks, .epoll = -1, .alarm = -1, .rings_at = UINT64_MAX
+	};
 	STAILQ_INIT(&loop->due);
 	r = uv_loop_init(&loop->uv);
 	if (r < 0)
 		return r;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll >= 0 && epoll_ctl(loop->epoll, EPOLL_CTL_ADD,
-					uv_backend_fd(&loop->uv), &event) == 0)
+	if (loop->epoll >= 0)
+		loop->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->alarm >= 0 && add_libuv(loop))
 		return 0;
 	r = -errno;
 	(void)loop_fini(loop);
@@ -142,6 +157,7 @@ int loop_fini(struct loop *loop)
 	fd_closep(&loop->epoll);
 	free(loop->space);
 	loop->space = NULL;
+	fd_closep(&loop->alarm);
 	timers_close_idle(loop);
 	(void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* it forgets its closing handles */
 	return uv_loop_close(&loop->uv);
@@ -158,25 +174,48 @@ static int timeout_of(const uv_loop_t *uv)
 	return uv_loop_alive(uv) ? uv_backend_timeout(uv) : -1;
 }
 
+/* A timeout of epoll_wait() is a timer that the kernel sets and takes back in each turn;
+   this one stays as it is while timers begin anew, and rings no later than the first of
+   them. Answers the timeout. */
+static int set_alarm(struct loop *loop)
+{
+	int ms = timeout_of(&loop->uv);
+	struct itimerspec when = { 0 };
+
+	if (ms <= 0 || loop_now(loop) + (uint64_t)ms >= loop->rings_at)
+		return ms > 0 ? -1 : ms;
+	/* what was called meanwhile has taken its time */
+	uv_update_time(&loop->uv);
+	ms = timeout_of(&loop->uv);
+	when.it_value.tv_sec = ms / 1000;
+	when.it_value.tv_nsec = ms % 1000 * 1000000L;
+	if (ms <= 0 || timerfd_settime(loop->alarm, 0, &when, NULL) < 0)
+		return ms;
+	loop->rings_at = loop_now(loop) + (uint64_t)ms;
+	return -1;
+}
+
 void loop_turn(struct loop *loop)
 {
 	struct epoll_event batch[BATCH];
-	bool uv_is_due = false;
-	int n;
+	bool uv_is_due;
+	int n, ms;
 
 	loop->running = true;
 	call_due(loop);
-	n = epoll_wait(
-		loop->epoll, batch, BATCH, loop->n_due ? 0 : timeout_of(&loop->uv));
+	ms = set_alarm(loop);
+	uv_is_due = ms == 0; /* a timer has expired, a handle is to be forgotten */
+	n = epoll_wait(loop->epoll, batch, BATCH, loop->n_due ? 0 : ms);
 	uv_update_time(&loop->uv);
 	for (int i = 0; i < n; i++) {
-		if (batch[i].data.ptr)
+		if (batch[i].data.ptr) {
 			happened(batch[i].data.ptr, batch[i].events);
-		else
+		} else {
 			uv_is_due = true;
+			loop->rings_at = UINT64_MAX; /* perhaps it has rung */
+		}
 	}
-	/* 0: a timer has expired */
-	if (uv_is_due || timeout_of(&loop->uv) == 0)
+	if (uv_is_due)
 		(void)uv_run(&loop->uv, UV_RUN_NOWAIT);
 	loop->running = false;
 	free_gone(loop);

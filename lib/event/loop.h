@@ -10,6 +10,10 @@
  * login is mostly system calls: libuv's own handle for a descriptor makes eight in its
  * life, this one two or three, since what is no longer asked for is taken out of the set
  * only when it happens, and closing takes out the rest (tests/bench/relay.py).
+ *
+ * Timers are libuv's. The loop does not sleep with a timeout, which the kernel sets and
+ * takes back in each turn, but with a kernel timer in the set that rings no later than
+ * the first of them: most timers only begin anew, with each event of a session.
  */
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -25,7 +29,9 @@ typedef void watch_fn(void *context, int events, int error);
 struct loop {
 	uv_loop_t uv; /* for timers and work */
 	int epoll;
-	bool forks; /* children may hold a descriptor too: close() is not enough */
+	int alarm;         /* a timer of the kernel's, for those of libuv */
+	uint64_t rings_at; /* loop time, or later; UINT64_MAX: it is to be set */
+	bool forks;        /* children may hold a descriptor too: close() is not enough */
 	bool running, stopped;
 	SLIST_HEAD(, watch) gone; /* to be freed */
 	STAILQ_HEAD(, watch) due; /* to be called before the loop sleeps */

@@ -4,7 +4,6 @@
 #include "event/loop.h"
 
 #include "base/fd.h"
-#include "event/timer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +11,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -284,113 +282,6 @@ static void test_refused(void **state)
 	assert_int_equal(b->error, -EPERM);
 }
 
-/* With no timer at all it sleeps until a descriptor has something. */
-static void test_sleeps_without_timers(void **state)
-{
-	const struct itimerspec when = { .it_value = { .tv_nsec = PAUSE_MS * 1000000 } };
-	struct bench *b = *state;
-	int fd = watch_take(b->watch), turns = 0;
-
-	fd_closep(&fd);
-	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(timerfd_settime(fd, 0, &when, NULL), 0);
-	assert_int_equal(watch_new(&b->loop, fd, ready, b, &b->watch), 0);
-	b->what = DO_READ;
-	watch_want(b->watch, UV_READABLE);
-	for (; !b->calls; turns++)
-		loop_turn(&b->loop);
-	assert_true(turns <= TURNS_MAX);
-}
-
-/* ---- timers ---- */
-
-struct alarm {
-	struct bench *bench;
-	struct timer *timer;
-	int rings;
-	bool begins_another; /* freed in its own callback, and taken for the next */
-};
-
-static void on_alarm(void *context)
-{
-	struct alarm *a = context;
-
-	a->rings++;
-	if (!a->begins_another)
-		return;
-	timer_free(a->timer);
-	a->begins_another = false;
-	assert_int_equal(timer_new(&a->bench->loop, on_alarm, a, &a->timer), 0);
-	assert_false(timer_runs(a->timer));
-	timer_start(a->timer, 0);
-}
-
-static struct timer *start(struct alarm *a, uint64_t ms)
-{
-	assert_int_equal(timer_new(&a->bench->loop, on_alarm, a, &a->timer), 0);
-	timer_start(a->timer, ms);
-	return a->timer;
-}
-
-static void test_a_timer_that_follows_itself(void **state)
-{
-	struct bench *b = *state;
-	struct alarm a = { .bench = b, .begins_another = true };
-
-	(void)start(&a, 0);
-	run(b, 0);
-	assert_int_equal(a.rings, 2);
-	timer_free(a.timer);
-}
-
-/* One that ran, and one that was to be called again and again: neither is heard of, also
-   when its memory is another's. */
-static void test_a_freed_timer_is_silent(void **state)
-{
-	struct bench *b = *state;
-	struct alarm gone = { .bench = b }, next = { .bench = b };
-
-	timer_free(start(&gone, 0));
-	assert_int_equal(timer_new(&b->loop, on_alarm, &gone, &gone.timer), 0);
-	timer_start_every(gone.timer, 1);
-	timer_free(gone.timer);
-	(void)start(&next, 0);
-	run(b, 0);
-	assert_int_equal(gone.rings, 0);
-	assert_int_equal(next.rings, 1);
-	timer_free(next.timer);
-	timer_free(NULL);
-}
-
-static void test_many_timers_at_once(void **state)
-{
-	struct bench *b = *state;
-	struct alarm all[200];
-
-	for (int turn = 0; turn < 2; turn++) {
-		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-			all[i] = (struct alarm){ .bench = b };
-			(void)start(&all[i], 0);
-		}
-		run(b, 0);
-		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-			assert_int_equal(all[i].rings, 1);
-			timer_free(all[i].timer);
-		}
-	}
-}
-
-/* A session's timer: libuv's loop has nothing to do behind it. */
-static void test_a_freed_timer_leaves_nothing_to_do(void **state)
-{
-	struct bench *b = *state;
-	struct alarm a = { .bench = b };
-
-	timer_free(start(&a, 1000));
-	assert_false(uv_loop_alive(&b->loop.uv));
-}
-
 int main(void)
 {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -405,11 +296,6 @@ int main(void)
 		ROW(test_soon),
 		ROW(test_soon_again),
 		ROW(test_refused),
-		ROW(test_sleeps_without_timers),
-		ROW(test_a_timer_that_follows_itself),
-		ROW(test_a_freed_timer_is_silent),
-		ROW(test_many_timers_at_once),
-		ROW(test_a_freed_timer_leaves_nothing_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
