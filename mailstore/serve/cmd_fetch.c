@@ -140,7 +140,7 @@ static int put_item(struct imap *s, struct fetching *f, struct fetch_message *m,
 		return buf_printf(imap_out(s), "MODSEQ (%" PRIu64 ")", view->modseq);
 	if (item->kind != IMAP_FETCH_FLAGS)
 		return fetch_put_item(m, item, imap_out(s));
-	view->untold = view->quiet = false;
+	view->untold = view->quiet = view->held = false;
 	return view_put_message_flags(&s->view, view, imap_out(s), NULL);
 }
 
@@ -173,7 +173,7 @@ static int end_message(struct imap *s, struct fetching *f)
 
 	f->in_message = false;
 	if (view->untold) { /* \Seen came with the reading */
-		view->untold = view->quiet = false;
+		view->untold = view->quiet = view->held = false;
 		r = buf_append_c(imap_out(s), f->gap);
 		if (r == 0)
 			r = view_put_message_flags(&s->view, view, imap_out(s), NULL);

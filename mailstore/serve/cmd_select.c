@@ -22,7 +22,7 @@ void imap_unselect(struct imap *s)
 /* RFC 7162, 3.2.4: who knows of modseqs is told the UID with everything. */
 static unsigned form_of(const struct imap *s)
 {
-	unsigned form = s->uid ? VIEW_UID : 0;
+	unsigned form = notify_form(s) | (s->uid ? VIEW_UID : 0);
 
 	if (s->enabled & IMAP_CONDSTORE)
 		form |= VIEW_UID | VIEW_MODSEQ;

@@ -91,6 +91,16 @@ bool notify_mutes(const struct imap *s)
 	return !s->notify->selected || !s->notify->selected->events;
 }
 
+unsigned notify_form(const struct imap *s)
+{
+	if (!s->notify || !s->notify->selected)
+		return 0;
+	if (s->notify->selected->events & IMAP_EVENT_FLAGS)
+		return VIEW_UID;
+	/* a client that keeps a modseq must miss nothing below it (RFC 7162, 3.2) */
+	return s->enabled & IMAP_CONDSTORE ? 0 : VIEW_HOLDS_FLAGS;
+}
+
 /* ── what the client knows ─────────────────────────────────────────────────────────── */
 
 static void keep(struct notify *n, struct arena *arena, struct names *now)
@@ -491,10 +501,10 @@ static bool settle(struct notify *n)
 	return true;
 }
 
-static bool has_unknown(const struct notify *n)
+static bool wants_what_is_not_served(const struct notify *n)
 {
 	for (const struct imap_notify_group *g = n->asked.first; g; g = g->next)
-		if (g->events & IMAP_EVENT_UNKNOWN)
+		if (g->events & IMAP_EVENTS_NOT_SERVED)
 			return true;
 	return false;
 }
@@ -548,7 +558,7 @@ void cmd_notify(struct imap *s, struct imap_cursor *args)
 		notify_end(s);
 		s->notify = before;
 		imap_bad_arguments(s);
-	} else if (has_unknown(n)) {
+	} else if (wants_what_is_not_served(n)) {
 		notify_end(s);
 		s->notify = before;
 		imap_done(s, IMAP_NO, "[BADEVENT (" IMAP_EVENT_NAMES ")] Unknown event.");

@@ -17,6 +17,9 @@ void notify_begin_own(struct imap *s);
 void notify_end_own(struct imap *s);
 /* The client does not want to hear of the selected mailbox. */
 bool notify_mutes(const struct imap *s);
+/* RFC 5465, 5.1: flags that change in the selected mailbox are told with the UID, or not
+   at all. enum view_form. */
+unsigned notify_form(const struct imap *s);
 /* The messages of the selected mailbox above that UID are new: MessageNew's items. */
 void notify_new_messages(struct imap *s, uint32_t last_uid);
 /* Entries of a mailbox ("": of the account) were set by `from`. */

@@ -284,9 +284,26 @@ static int see_change(void *context, const struct store_message *m)
 	view_set(v, known, m->flags, m->keywords, m->modseq);
 	if (known->flags == before.flags && known->keywords == before.keywords)
 		return 0;
+	if (v->form & VIEW_HOLDS_FLAGS) {
+		known->held = v->held = true;
+		return 0;
+	}
 	known->untold = v->untold = true;
 	known->quiet = false;
 	return 0;
+}
+
+static void release_held(struct view *v)
+{
+	for (uint32_t i = 0; i < v->count && v->held; i++) {
+		struct view_message *m = &v->messages[i];
+
+		if (!m->held)
+			continue;
+		m->untold = v->untold = true;
+		m->held = m->quiet = false;
+	}
+	v->held = false;
 }
 
 static int sync_changes(struct view *v, struct buf *out, struct error *err)
@@ -314,6 +331,8 @@ int view_sync(struct view *v, bool expunges, struct buf *out, struct error *err)
 	struct mailbox m = { 0 };
 	int code = 0;
 
+	if (!(v->form & VIEW_HOLDS_FLAGS))
+		release_held(v);
 	if (v->dirty) {
 		code = store_mailbox_counts(v->store, v->mailbox, &m, err);
 		if (code == 0 && m.uidvalidity != v->uidvalidity)
@@ -381,6 +400,7 @@ static int tell_one(struct view *v, uint32_t index, struct buf *out, struct erro
 	if (m->quiet && !(v->form & VIEW_MODSEQ))
 		return 0;
 	m->quiet = false;
+	m->held &= !flags;
 	code = view_put_fetch(v, index, out);
 	if (code == 0 && (v->form & VIEW_UID) && !(v->form & VIEW_UIDFETCH))
 		code = buf_printf(out, "UID %" PRIu32 " ", m->uid);

@@ -20,15 +20,17 @@ struct view_message {
 	bool untold;       /* the client has to be told of its flags */
 	bool quiet;        /* untold, but of its modseq alone */
 	bool gone;         /* expunged, and about to be told */
+	bool held;         /* others have changed its flags: untold later */
 };
 _Static_assert(sizeof(struct view_message) <= 32, "a mailbox has 100,000 messages");
 
-enum view_form {                 /* bits: how changes are told */
-	VIEW_UID = 1 << 0,       /* with the UID */
-	VIEW_MODSEQ = 1 << 1,    /* with the modseq: CONDSTORE */
-	VIEW_VANISHED = 1 << 2,  /* VANISHED for EXPUNGE: QRESYNC, UIDONLY */
-	VIEW_UIDFETCH = 1 << 3,  /* UIDs for sequence numbers: UIDONLY */
-	VIEW_NO_RECENT = 1 << 4, /* IMAP4rev2 has none */
+enum view_form {                   /* bits: how changes are told */
+	VIEW_UID = 1 << 0,         /* with the UID */
+	VIEW_MODSEQ = 1 << 1,      /* with the modseq: CONDSTORE */
+	VIEW_VANISHED = 1 << 2,    /* VANISHED for EXPUNGE: QRESYNC, UIDONLY */
+	VIEW_UIDFETCH = 1 << 3,    /* UIDs for sequence numbers: UIDONLY */
+	VIEW_NO_RECENT = 1 << 4,   /* IMAP4rev2 has none */
+	VIEW_HOLDS_FLAGS = 1 << 5, /* what others do to them is not told for now */
 };
 
 /* Where each word of a long list begins, plus 1, by its hash; 0: free. */
@@ -46,6 +48,7 @@ struct view {
 	unsigned form;   /* enum view_form */
 	bool dirty;      /* the store is ahead */
 	bool untold;     /* of some message */
+	bool held;       /* of some message */
 	bool lost_words; /* some of `keywords` may be of no message any more */
 	struct view_message *messages;
 	uint32_t count, cap, recent;

@@ -100,7 +100,7 @@ int view_hibernate(const struct view *v, struct arena *arena, struct hibernation
 	struct writing w = { .view = v, .out = &otherwise };
 	int code;
 
-	if (v->untold)
+	if (v->untold || v->held)
 		return -EBUSY;
 	buf_init(&otherwise, HIBERNATION_MAX);
 	buf_init(&recent, HIBERNATION_MAX);

@@ -11,8 +11,9 @@
 static void forget_told(struct view *v)
 {
 	for (uint32_t i = 0; i < v->count; i++)
-		v->messages[i].untold = v->messages[i].quiet = false;
-	v->untold = false;
+		v->messages[i].untold = v->messages[i].quiet = v->messages[i].held =
+			false;
+	v->untold = v->held = false;
 }
 
 static void drop(struct view_images *all, size_t i)

@@ -10,6 +10,7 @@ static const struct event_row {
 	{ STR("MessageNew"), IMAP_EVENT_NEW },
 	{ STR("MessageExpunge"), IMAP_EVENT_EXPUNGE },
 	{ STR("FlagChange"), IMAP_EVENT_FLAGS },
+	{ STR("AnnotationChange"), IMAP_EVENT_ANNOTATION },
 	{ STR("MailboxName"), IMAP_EVENT_NAME },
 	{ STR("SubscriptionChange"), IMAP_EVENT_SUBSCRIPTION },
 	{ STR("MailboxMetadataChange"), IMAP_EVENT_METADATA },
@@ -48,8 +49,16 @@ static bool take_event(struct imap_cursor *c, struct imap_notify_group *g)
 	return true;
 }
 
-/* RFC 5465, 5 wants MessageNew, MessageExpunge and FlagChange together, and BAD else;
-   Dovecot takes each alone, and so do we. */
+/* RFC 5465, 5: MessageNew and MessageExpunge come together, and what changes in a message
+   not without them. */
+static bool belong_together(unsigned events)
+{
+	const unsigned both = IMAP_EVENT_NEW | IMAP_EVENT_EXPUNGE;
+
+	return (events & both) == both ||
+	       !(events & (IMAP_EVENTS_OF_MESSAGES | IMAP_EVENT_ANNOTATION));
+}
+
 static bool take_events(struct imap_cursor *c, struct imap_notify_group *g)
 {
 	if (imap_keyword(c, STR_LIT("NONE")))
@@ -60,10 +69,11 @@ static bool take_events(struct imap_cursor *c, struct imap_notify_group *g)
 		if (!take_event(c, g))
 			return false;
 	} while (imap_space(c));
-	if (!imap_char(c, ')'))
+	if (!imap_char(c, ')') || !belong_together(g->events))
 		return false;
 	return g->of > IMAP_NOTIFY_SELECTED_DELAYED ||
-	       !(g->events & ~(unsigned)(IMAP_EVENTS_OF_MESSAGES | IMAP_EVENT_UNKNOWN));
+	       !(g->events &
+		       ~(unsigned)(IMAP_EVENTS_OF_MESSAGES | IMAP_EVENTS_NOT_SERVED));
 }
 
 /* ── mailboxes ─────────────────────────────────────────────────────────────────────── */

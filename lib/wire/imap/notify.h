@@ -12,10 +12,12 @@ enum imap_event { /* bits */
 	IMAP_EVENT_SUBSCRIPTION = 1 << 4,
 	IMAP_EVENT_METADATA = 1 << 5,
 	IMAP_EVENT_SERVER_METADATA = 1 << 6,
-	IMAP_EVENT_UNKNOWN = 1 << 7, /* one that we have not */
+	IMAP_EVENT_ANNOTATION = 1 << 7,
+	IMAP_EVENT_UNKNOWN = 1 << 8, /* a word that no RFC has */
 };
 #define IMAP_EVENTS_OF_MESSAGES (IMAP_EVENT_NEW | IMAP_EVENT_EXPUNGE | IMAP_EVENT_FLAGS)
-/* For the answer to one that we have not. */
+#define IMAP_EVENTS_NOT_SERVED (IMAP_EVENT_ANNOTATION | IMAP_EVENT_UNKNOWN)
+/* For the answer to one of those. */
 #define IMAP_EVENT_NAMES                                                                 \
 	"MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange "           \
 	"MailboxMetadataChange ServerMetadataChange"
