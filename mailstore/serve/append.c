@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INLINE_TOTAL_MAX 1048576 /* small bodies that wait for the commit in memory */
 
@@ -75,6 +76,27 @@ static int write_body(
 	                    : store_body_write(s->serve->store, &m->writer, bytes, err);
 }
 
+/* A literal holds no NUL (RFC 9051, 4.3), and FETCH could not show one. */
+static int write_without_nuls(
+	struct imap *s, struct append_message *m, struct str bytes, struct error *err)
+{
+	struct buf copy;
+	char *space;
+	int code;
+
+	if (!mime_has_nul(bytes))
+		return write_body(s, m, bytes, err);
+	buf_init(&copy, 0);
+	code = buf_reserve(&copy, bytes.len, &space);
+	if (code == 0) {
+		memcpy(space, bytes.ptr, bytes.len);
+		mime_replace_nuls(space, bytes.len);
+		code = write_body(s, m, str_of(space, bytes.len), err);
+	}
+	buf_fini(&copy);
+	return code;
+}
+
 static bool is_spooled(const struct append_message *m)
 {
 	return m->catenate || m->binary;
@@ -93,7 +115,7 @@ void append_take(struct imap *s, struct append *a, struct str bytes)
 		return;
 	}
 	code = is_spooled(m) ? spool_write(s->serve->store, &a->spool, bytes, &err)
-	                     : write_body(s, m, bytes, &err);
+	                     : write_without_nuls(s, m, bytes, &err);
 	if (code < 0) {
 		err.code = code;
 		append_refuse_error(a, &err);

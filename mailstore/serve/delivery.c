@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "mailstore/serve/subaddress.h"
 #include "mailstore/store/mend.h"
+#include "wire/mime/binary.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,19 +63,6 @@ static int measure(struct work *w, const struct serve *serve)
 	return quota_check(serve->store, &serve->quota, d->size, 1, &d->err);
 }
 
-/* No IMAP literal may hold a NUL (RFC 9051 4.3), so that mail with one could be read by
-   POP3 alone: it is kept as Dovecot shows it at the source. */
-static void replace_nuls(char *bytes, size_t len)
-{
-	char *at;
-
-	while ((at = memchr(bytes, '\0', len))) {
-		*at = '\x80';
-		len -= (size_t)(at + 1 - bytes);
-		bytes = at + 1;
-	}
-}
-
 /* Appends as much of the file as `room` holds; 0 or -errno. */
 static int read_file(struct delivery *d, bool keeps_nuls, uint64_t offset, size_t room,
 	struct buf *ret_bytes)
@@ -90,8 +78,9 @@ static int read_file(struct delivery *d, bool keeps_nuls, uint64_t offset, size_
 		if (n <= 0)
 			return error_errno(&d->err, n < 0 ? -errno : -ENODATA,
 				"cannot read the message");
+		/* RFC 9051 4.3: no literal may hold one; POP3 alone could show it */
 		if (!keeps_nuls)
-			replace_nuls(space, (size_t)n);
+			mime_replace_nuls(space, (size_t)n);
 		buf_commit(ret_bytes, (size_t)n);
 		space += n;
 		offset += (uint64_t)n;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <string.h>
 
 #define LINE ((size_t)57) /* bytes: 76 characters (RFC 2045, 6.8) */
 #define FIELD STR_LIT("Content-Transfer-Encoding")
@@ -12,6 +13,17 @@
 bool mime_has_nul(struct str bytes)
 {
 	return str_index(bytes, '\0') < bytes.len;
+}
+
+void mime_replace_nuls(char *bytes, size_t len)
+{
+	char *at;
+
+	while ((at = memchr(bytes, '\0', len))) {
+		*at = '\x80';
+		len -= (size_t)(at + 1 - bytes);
+		bytes = at + 1;
+	}
 }
 
 /* What is encoded otherwise already has no NUL, or is broken. */

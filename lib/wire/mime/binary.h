@@ -8,6 +8,8 @@
 typedef int mime_take_fn(void *context, struct str bytes);
 
 bool mime_has_nul(struct str bytes);
+/* What is not to be encoded is shown as Dovecot shows it: each NUL as \x80. */
+void mime_replace_nuls(char *bytes, size_t len);
 /* Gives the message in pieces, parts with NULs encoded. -EPROTONOSUPPORT: there are NULs
    where nothing can be encoded; else what `take` returned. */
 int mime_encode_nuls(const struct mime_tree *tree, mime_take_fn *take, void *context);

@@ -202,6 +202,20 @@ static void test_ended_by_the_answer(void **state)
 	}
 }
 
+/* RFC 9051, 4.3: no literal holds one, neither a client's nor ours. */
+static void test_nuls(void **state)
+{
+	struct memory_server *m = *state;
+	struct output *out = &m->sessions[0].session.out;
+
+	gather(m, 0, STR_LIT("a APPEND Sent {4+}\r\na\0b\0\r\nb SELECT Sent\r\n"));
+	output_consume(out, output_view(out).len);
+	gather(m, 0, STR_LIT("c FETCH 1 BODY.PEEK[]\r\n"));
+	says(m, 0,
+		"* 1 FETCH (BODY[] {4}\r\na\x80"
+		"b\x80)\r\nc OK Fetch completed.\r\n");
+}
+
 /* The quota has room for two of four, another mailbox goes away. */
 static void test_failures(void **state)
 {
@@ -322,6 +336,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_known_to_the_next_command, setup, memory_server_tear_down),
 		cmocka_unit_test(test_ended_by_the_answer),
+		cmocka_unit_test_setup_teardown(
+			test_nuls, setup, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_failures, setup, memory_server_tear_down),
 		cmocka_unit_test_setup_teardown(

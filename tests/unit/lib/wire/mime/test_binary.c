@@ -53,9 +53,25 @@ static void test_nuls(void **state)
 	}
 }
 
+static void test_replaced(void **state)
+{
+	char bytes[] = "\0a\0\0b\0c";
+
+	(void)state;
+	mime_replace_nuls(bytes, 6); /* not the one behind */
+	assert_memory_equal(bytes,
+		"\x80"
+		"a\x80\x80"
+		"b\x80"
+		"c",
+		sizeof(bytes));
+	mime_replace_nuls(bytes, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nuls) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nuls),
+		cmocka_unit_test(test_replaced) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
