@@ -77,14 +77,17 @@ static int commit(struct append *a, bool together, struct error *err)
 static int put_answer(struct append *a, struct buf *out, const char *failure)
 {
 	uint32_t first = a->uid, last = first + (uint32_t)a->count - 1;
+	char highest[IMAP_HIGHEST_MAX];
 	int r = buf_printf(out, "%.*s ", STR_ARG(a->tag));
 
 	if (r < 0)
 		return r;
 	if (failure)
 		return buf_printf(out, "NO %s\r\n", failure);
-	if (a->replace)
-		return buf_append_c(out, "OK Replace completed.\r\n");
+	if (a->replace) {
+		imap_highest_code(a->session, highest);
+		return buf_printf(out, "OK %sReplace completed.\r\n", highest);
+	}
 	r = buf_printf(
 		out, "OK [APPENDUID %" PRIu32 " %" PRIu32, a->to.uidvalidity, first);
 	if (r == 0 && last != first)

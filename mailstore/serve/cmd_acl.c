@@ -91,6 +91,19 @@ void cmd_listrights(struct imap *s, struct imap_cursor *args)
 	imap_done(s, IMAP_OK, "Listrights completed.");
 }
 
+/* "+lrs"; RFC 4314, 3.1: a right that is not known is BAD. */
+static bool are_rights(struct str rights)
+{
+	const struct str all = STR(ALL_RIGHTS);
+
+	if (rights.len && (rights.ptr[0] == '+' || rights.ptr[0] == '-'))
+		rights = str_skip(rights, 1);
+	for (size_t i = 0; i < rights.len; i++)
+		if (str_index(all, rights.ptr[i]) == all.len)
+			return false;
+	return true;
+}
+
 static void refuse(struct imap *s, struct imap_cursor *args, bool with_rights)
 {
 	struct str name, who, rights;
@@ -98,7 +111,8 @@ static void refuse(struct imap *s, struct imap_cursor *args, bool with_rights)
 	if (!imap_space(args) || !imap_mailbox(s, args, &name) || !imap_space(args) ||
 		!imap_astring(args, &s->arena, &who) ||
 		(with_rights &&
-			(!imap_space(args) || !imap_astring(args, &s->arena, &rights)))) {
+			(!imap_space(args) || !imap_astring(args, &s->arena, &rights) ||
+				!are_rights(rights)))) {
 		imap_bad_arguments(s);
 		return;
 	}

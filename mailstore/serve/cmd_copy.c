@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 /* ── EXPUNGE ───────────────────────────────────────────────────────────────────────── */
 
@@ -49,22 +50,29 @@ static bool has_deleted(const struct view *v)
 	return false;
 }
 
-/* RFC 7162, 3.2.7: what the client knows now is complete up to there. */
-static void done_expunging(struct imap *s)
+void imap_highest_code(struct imap *s, char ret[static IMAP_HIGHEST_MAX])
 {
 	struct mailbox m = { 0 };
+
+	ret[0] = '\0';
+	if ((s->enabled & IMAP_QRESYNC) &&
+		store_mailbox_counts(s->serve->store, s->view.mailbox, &m, NULL) == 0)
+		(void)snprintf(ret, IMAP_HIGHEST_MAX, "[HIGHESTMODSEQ %" PRIu64 "] ",
+			mailbox_modseq(&m, m.highestmodseq));
+}
+
+static void done_removing(struct imap *s, const char *noun)
+{
+	char highest[IMAP_HIGHEST_MAX];
 
 	imap_sync(s, true);
 	if (s->phase == IMAP_PHASE_END)
 		return;
-	if ((s->enabled & IMAP_QRESYNC) &&
-		store_mailbox_counts(s->serve->store, s->view.mailbox, &m, NULL) == 0)
-		imap_done(s, IMAP_OK, "[HIGHESTMODSEQ %" PRIu64 "] Expunge completed.",
-			mailbox_modseq(&m, m.highestmodseq));
-	else
-		imap_done(s, IMAP_OK, "Expunge completed.");
+	imap_highest_code(s, highest);
+	imap_done(s, IMAP_OK, "%s%s completed.", highest, noun);
 }
 
+/* Without that code: RFC 7162, 3.2.8. */
 static void done_closing(struct imap *s)
 {
 	imap_unselect(s);
@@ -84,7 +92,7 @@ static enum service_need expunge_step(struct imap *s)
 	if (w->close)
 		done_closing(s);
 	else
-		done_expunging(s);
+		done_removing(s, "Expunge");
 	return SERVICE_AGAIN;
 }
 
@@ -134,7 +142,7 @@ void cmd_expunge(struct imap *s, struct imap_cursor *args)
 	if (has_deleted(&s->view))
 		expunge(s, w);
 	else
-		done_expunging(s);
+		done_removing(s, "Expunge");
 }
 
 void cmd_close(struct imap *s, struct imap_cursor *args)
@@ -287,7 +295,7 @@ static void answer_copy(struct copying *w)
 			w->move ? "Move" : "Copy");
 	} else if (w->move) {
 		say_moved(w);
-		imap_done(w->s, IMAP_OK, "Move completed.");
+		done_removing(w->s, "Move");
 	} else {
 		answer_copied(w);
 	}
@@ -310,6 +318,20 @@ static int transfer_piece(struct copying *w, struct error *err)
 	return code;
 }
 
+/* What is not there any more is a message, or the mailbox that they were to go to. */
+static void failed(struct copying *w, const struct error *err)
+{
+	struct imap *s = w->s;
+	struct mailbox m = { 0 };
+
+	if (err->code == -ENOENT &&
+		store_mailbox_counts(s->serve->store, w->to.id, &m, NULL) == 0)
+		imap_done(s, IMAP_NO,
+			"[EXPUNGEISSUED] Some messages do not exist any more.");
+	else
+		imap_failed(s, err);
+}
+
 static enum service_need step(struct imap *s)
 {
 	struct copying *w = s->job.data;
@@ -322,7 +344,7 @@ static enum service_need step(struct imap *s)
 		return SERVICE_AGAIN;
 	if (w->count)
 		say_moved(w);
-	imap_failed(s, &err);
+	failed(w, &err);
 	return SERVICE_AGAIN;
 }
 

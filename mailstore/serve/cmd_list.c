@@ -46,6 +46,7 @@ struct listing {
 	const char *name; /* of the verb */
 	enum list_verb verb;
 	bool lsub;
+	bool extended; /* in the syntax of RFC 5258 */
 	unsigned select, returns;
 	unsigned status; /* enum status_item */
 	struct str reference;
@@ -88,6 +89,7 @@ static bool parse_options(struct listing *l, struct imap_cursor *c, bool selecti
 {
 	if (!imap_char(c, '('))
 		return false;
+	l->extended = true;
 	if (imap_char(c, ')'))
 		return true;
 	do {
@@ -122,6 +124,7 @@ static bool parse_patterns(struct listing *l, struct imap_cursor *c)
 {
 	if (l->lsub || !imap_char(c, '('))
 		return add_pattern(l, c);
+	l->extended = true;
 	do {
 		if (!add_pattern(l, c))
 			return false;
@@ -360,7 +363,8 @@ static int put_returned(const struct listing *l, const struct node *node)
 	return r;
 }
 
-/* An empty pattern asks for the separator and the root (RFC 3501, 6.3.8). */
+/* An empty pattern asks for the separator and the root (RFC 3501, 6.3.8), but not in the
+   extended syntax (RFC 5258, 3): there it means nothing. */
 static int put_root(const struct listing *l)
 {
 	int r = buf_printf(imap_out(l->s), "* %s (\\Noselect)", l->name);
@@ -410,7 +414,7 @@ static enum service_need step(struct imap *s)
 
 static void begin(struct imap *s, struct listing *l)
 {
-	if (l->n_patterns == 1 && !l->patterns[0].len) {
+	if (!l->extended && !l->patterns[0].len) {
 		imap_wrote(s, put_root(l));
 		finish(l);
 		return;

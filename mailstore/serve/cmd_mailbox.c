@@ -343,6 +343,7 @@ void cmd_delete(struct imap *s, struct imap_cursor *args)
 	struct error err = { 0 };
 	struct mailbox m;
 	struct str name;
+	int code;
 
 	if (!parse_name(s, args, &name))
 		return;
@@ -350,13 +351,15 @@ void cmd_delete(struct imap *s, struct imap_cursor *args)
 		imap_done(s, IMAP_NO, "[CANNOT] INBOX cannot be deleted.");
 		return;
 	}
-	if (store_find_mailbox(w.store, name, &s->arena, &m, &err) < 0) {
-		imap_failed(s, &err);
+	code = store_find_mailbox(w.store, name, &s->arena, &m, &err);
+	/* RFC 3501, 6.3.4; a real one with children leaves a name above them */
+	if ((code == -ENOENT || (code == 0 && (m.attributes & MAILBOX_NOSELECT))) &&
+		has_children(s, name)) {
+		imap_done(s, IMAP_NO, "[HASCHILDREN] There are mailboxes below it.");
 		return;
 	}
-	/* RFC 3501, 6.3.4; a real one with children leaves a name above them */
-	if ((m.attributes & MAILBOX_NOSELECT) && has_children(s, name)) {
-		imap_done(s, IMAP_NO, "[CANNOT] There are mailboxes below it.");
+	if (code < 0) {
+		imap_failed(s, &err);
 		return;
 	}
 	w.id = m.id;

@@ -222,6 +222,12 @@ void imap_save_result(struct imap *s, struct str uids);
 /* What a client may invent: system flags that RFC 3501 does not name are not theirs. */
 bool imap_may_be_keyword(struct str word);
 
+/* cmd_copy.c */
+/* "[HIGHESTMODSEQ n] " for the tagged answer to what has removed messages (RFC 7162,
+   3.2.7; RFC 6851, 4.4; RFC 8508, 4.1), when all of it is told; "" without QRESYNC. */
+#define IMAP_HIGHEST_MAX 48
+void imap_highest_code(struct imap *s, char ret[static IMAP_HIGHEST_MAX]);
+
 /* cmd_append.c */
 /* Whether that line is an APPEND up to a message's literal: then it is under way. */
 bool imap_append_begin(
