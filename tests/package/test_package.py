@@ -38,7 +38,7 @@ strategy = "after-logoff"
 BOOT = r"""
 set -e
 mount --make-rprivate /
-mount --bind "$ROOT" "$ROOT"
+mount --rbind "$ROOT" "$ROOT"
 cd "$ROOT"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
@@ -160,6 +160,7 @@ def make_root(place, package):
 
 class Machine:
     """systemd on ROOT, in namespaces."""
+    BOOTED = ("running",)
 
     def __init__(self, root):
         self.root, self.boot = root, None
@@ -182,7 +183,7 @@ class Machine:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "ROOT": str(self.root)})
         until("systemd has booted", lambda: self("systemctl", "is-system-running", "--wait",
-                                                 check=False).strip() == "running")
+                                                 check=False).strip() in self.BOOTED, 120)
 
     def stop(self):
         if self.boot:
