@@ -162,9 +162,18 @@ def check(machine):
         "journalctl", "--output=cat", "EVENT=refused-call", check=False).strip())
 
 
-def main():
+def missing():
     if os.geteuid() != 0:
-        print("needs root")
+        return "root"
+    if "cgroup2" not in Path("/proc/filesystems").read_text() or \
+            "\n0::" not in "\n" + Path("/proc/self/cgroup").read_text():
+        return "a kernel with control groups of version 2"
+    return None
+
+
+def main():
+    if missing():
+        print("needs", missing())
         return 77
     if sys.argv[2:] != ["inside"]:
         in_namespaces()
