@@ -40,6 +40,7 @@ struct wire_login {
 		master; /* whose proof it is, when it is not the user's own; else empty */
 	struct str initial; /* EXCHANGE: the initial response, base64; ptr NULL: none */
 	bool has_initial;   /* the client gave its first answer with the command */
+	bool has_answered;  /* EXCHANGE: as in struct sasl_names */
 	bool user_literal, password_literal; /* IMAP: how the client spelt them */
 };
 

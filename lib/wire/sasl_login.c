@@ -107,13 +107,12 @@ struct str sasl_exchange_line(struct str line)
 
 void sasl_exchange_learn(struct wire_login *l, struct str line, struct arena *arena)
 {
-	struct str user, prover;
+	struct sasl_names n = { l->user, l->master, l->has_answered };
 
-	if (l->user.ptr || !sasl_user(l->mechanism, line, arena, &user))
-		return;
-	l->user = user;
-	if (sasl_prover(l->mechanism, line, arena, &prover) && !str_ieq(prover, user))
-		l->master = prover;
+	sasl_names_add(&n, l->mechanism, line, arena);
+	l->user = n.user;
+	l->master = n.prover;
+	l->has_answered = n.has_answered;
 }
 
 /* ---- to the server ---- */

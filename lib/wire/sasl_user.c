@@ -24,20 +24,6 @@ static bool cram_who(struct str message, struct arena *arena, struct who *ret)
 	return true;
 }
 
-/* Where key stands at the start of a field that ends in separator. */
-static bool field(struct str message, struct str key, char separator, struct str *ret)
-{
-	while (message.len) {
-		struct str one = str_split(&message, separator);
-
-		if (str_istarts(one, key)) {
-			*ret = str_skip(one, key.len);
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Behind an opening quote; *message is what follows the closing one. */
 static bool quoted(struct str *message, struct arena *arena, struct str *ret)
 {
@@ -148,8 +134,19 @@ static bool scram_who(struct str message, struct arena *arena, struct who *ret)
 
 static bool xoauth2_who(struct str message, struct arena *arena, struct who *ret)
 {
+	struct str key = STR_LIT("user=");
+
 	(void)arena;
-	return field(message, STR_LIT("user="), '\1', &ret->authcid) && ret->authcid.len;
+	while (message.len) {
+		struct str one = str_split(&message, '\1');
+
+		/* twice is no XOAUTH2, and servers may take either */
+		if (str_istarts(one, key) && ret->authcid.ptr)
+			return false;
+		if (str_istarts(one, key))
+			ret->authcid = str_skip(one, key.len);
+	}
+	return ret->authcid.len > 0;
 }
 
 static bool oauthbearer_who(struct str message, struct arena *arena, struct who *ret)
@@ -220,4 +217,31 @@ bool sasl_prover(struct str mechanism, struct str line, struct arena *arena,
 		return false;
 	*ret_prover = who.authcid;
 	return true;
+}
+
+/* client-final-message (RFC 5802, 7): it cannot be taken for a first one. */
+static bool is_scram_final(struct str mechanism, struct str line, struct arena *arena)
+{
+	struct str message;
+
+	return str_istarts(mechanism, STR_LIT("SCRAM-")) &&
+	       base64_decode(line, arena, &message) && str_starts(message, STR_LIT("c="));
+}
+
+void sasl_names_add(
+	struct sasl_names *n, struct str mechanism, struct str line, struct arena *arena)
+{
+	struct str prover;
+
+	if (!line.len || str_eq(line, STR_LIT("=")) || str_eq(line, STR_LIT("*")))
+		return;
+	if (n->has_answered) {
+		if (!is_scram_final(mechanism, line, arena))
+			n->user = n->prover = (struct str){ 0 };
+		return;
+	}
+	n->has_answered = true;
+	if (sasl_user(mechanism, line, arena, &n->user) &&
+		sasl_prover(mechanism, line, arena, &prover) && !str_ieq(prover, n->user))
+		n->prover = prover;
 }

@@ -17,4 +17,16 @@ bool sasl_user(
 bool sasl_prover(struct str mechanism, struct str line, struct arena *arena,
 	struct str *ret_prover);
 
+/* Whom the client's answers of one exchange name. */
+struct sasl_names {
+	struct str user, prover; /* ptr NULL: nobody; prover: only when it is another */
+	bool has_answered;
+};
+
+/* The next of them. The first that is not empty names the user, or none does: at the end
+   of DIGEST-MD5 servers do not look at what they get. Behind it only SCRAM has more to
+   say; else the server may have heard another answer than we have, and it is nobody's. */
+void sasl_names_add(
+	struct sasl_names *n, struct str mechanism, struct str line, struct arena *arena);
+
 #endif

@@ -41,6 +41,8 @@ static const struct row {
 	{ "XOAUTH2", STR("user=bob@example.com\1auth=Bearer t\1\1"), "bob@example.com",
 		NULL },
 	{ "XOAUTH2", STR("auth=Bearer t\1\1"), NULL, NULL },
+	{ "XOAUTH2", STR("user=bob\1user=eve\1auth=Bearer t\1\1"), NULL, NULL },
+	{ "XOAUTH2", STR("USER=bob\1auth=Bearer t\1user=eve\1\1"), NULL, NULL },
 	{ "OAUTHBEARER", STR("n,a=bob@example.com,\1auth=Bearer t\1\1"),
 		"bob@example.com", NULL },
 	{ "OAUTHBEARER", STR("n,,\1auth=Bearer t\1\1"), NULL, NULL },
