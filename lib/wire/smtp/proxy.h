@@ -119,6 +119,8 @@
 /* RFC 5321, 4.5.3.1.4: 512, more with extensions. Servers take 2048 with the line's end
    and may break longer lines in two, with an answer to each (older Postfix, Sendmail). */
 #define SMTP_COMMAND_MAX 2000
+#define SMTP_WHOLE_LINE_MAX                                                              \
+	510 /* one line to any server: RFC 5321, 4.5.3.1.4, less CRLF */
 #define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954, 4 */
 #define SMTP_AUTH_LINES_MAX 3    /* AUTH LOGIN, a name, a password */
 #define SMTP_RECIPIENTS_MAX 1000 /* local ones of a transaction; RFC 5321 wants 100 */
@@ -356,7 +358,10 @@ struct smtp_login {
 	struct str lines[SMTP_AUTH_LINES_MAX];
 	unsigned n_lines, next_line;
 	unsigned responses; /* of the client, the initial one included */
+	bool has_answered;  /* as in struct sasl_names */
 	bool is_odd;        /* no base64 */
+	bool is_given_up;   /* the source has got "*" */
+	bool is_long;       /* it has got what may be several lines to it */
 	bool is_asked_here; /* by us, not by the source */
 	bool is_right_here; /* whatever the source says */
 	bool is_refused;    /* by the source: to be forgotten */

@@ -15,7 +15,7 @@ static void saw_plain(struct smtp_proxy *p, struct str message)
 		return;
 	p->login.user = sasl_plain_account(&plain);
 	p->login.password = plain.password;
-	if (plain.authzid.len && !str_eq(plain.authzid, plain.authcid))
+	if (plain.authzid.len && !str_ieq(plain.authzid, plain.authcid))
 		p->login.master = plain.authcid;
 }
 
@@ -50,20 +50,33 @@ static const struct mechanism_row *row_of(const struct smtp_login *l)
 	return NULL;
 }
 
+static void saw_name(struct smtp_proxy *p, struct str line)
+{
+	struct smtp_login *l = &p->login;
+	struct sasl_names n = { l->user, l->master, l->has_answered };
+
+	sasl_names_add(&n, l->mechanism, line, &p->secrets);
+	l->user = n.user;
+	l->master = n.prover;
+	l->has_answered = n.has_answered;
+}
+
 /* What is no base64 proves nothing and names nobody. */
 static void saw(struct smtp_proxy *p, struct str line)
 {
 	struct smtp_login *l = &p->login;
 	const struct mechanism_row *row = row_of(l);
-	struct str message, user;
+	struct str message;
 
+	if (!row) {
+		saw_name(p, line);
+		return;
+	}
 	l->responses++;
-	if (row && !l->is_odd && base64_decode(line, &p->secrets, &message))
+	if (!l->is_odd && base64_decode(line, &p->secrets, &message))
 		row->saw(p, message);
-	else if (row)
+	else
 		l->is_odd = true;
-	else if (!l->user.ptr && sasl_user(l->mechanism, line, &p->secrets, &user))
-		l->user = user;
 }
 
 void proxy_forget_login(struct smtp_proxy *p)
@@ -122,12 +135,23 @@ static void refuse_login(struct smtp_proxy *p, const char *text)
 
 /* ---- the source's word ---- */
 
+/* A line behind one that may be two to it: the next answer may be to the second. */
+static void tell_source(struct smtp_proxy *p, struct str line)
+{
+	struct smtp_login *l = &p->login;
+
+	p->source_was_told = p->source_was_told || l->is_long;
+	l->is_long = line.len > SMTP_WHOLE_LINE_MAX;
+	l->is_given_up = l->is_given_up || str_eq(line, STR_LIT("*"));
+	proxy_tell_source(p, line);
+}
+
 /* The next of the lines that it is to get; "*" when it wants more than there are. */
 static void tell_next_line(struct smtp_proxy *p)
 {
 	struct smtp_login *l = &p->login;
 
-	proxy_tell_source(
+	tell_source(
 		p, l->next_line < l->n_lines ? l->lines[l->next_line++] : STR_LIT("*"));
 	if (p->state != SMTP_PROXY_CLOSED)
 		p->state = SMTP_PROXY_AUTH_REPLY;
@@ -194,10 +218,11 @@ static enum smtp_proxy_action begin_anew(struct smtp_proxy *p)
 	return p->state == SMTP_PROXY_CLOSED ? SMTP_PROXY_AGAIN : go_on(p);
 }
 
-/* It has not got all of it yet, or nothing. */
+/* It has not got all of it yet, or nothing, or it takes the "*" for a part of it. */
 static bool is_half_asked(const struct smtp_login *l)
 {
-	return row_of(l) && (!l->is_asked_here || l->next_line < l->n_lines);
+	return l->is_given_up ||
+	       (row_of(l) && (!l->is_asked_here || l->next_line < l->n_lines));
 }
 
 /* The OK may belong to another line: a source that has broken an earlier one in two, or
@@ -316,9 +341,19 @@ static struct str auth_line(struct smtp_proxy *p, struct str name, struct str in
 	return copy;
 }
 
+/* Up to the first blank, a tab being one to Postfix; *ret_rest: what follows. */
+static struct str mechanism_name(struct str args, struct str *ret_rest)
+{
+	struct str name = str_take(args, str_index(args, ' '));
+
+	name = str_take(name, str_index(name, '\t'));
+	*ret_rest = str_skip(args, name.len);
+	return name;
+}
+
 enum smtp_proxy_action proxy_auth_begin(struct smtp_proxy *p, struct str args)
 {
-	struct str initial = args, name = str_split(&initial, ' '), line;
+	struct str initial, name = mechanism_name(args, &initial), line;
 	const char *refusal = no_login(p);
 
 	if (refusal) {
@@ -341,7 +376,7 @@ enum smtp_proxy_action proxy_auth_begin(struct smtp_proxy *p, struct str args)
 	} else if (!proxy_has_source(p)) {
 		refuse_login(p, "454 4.7.0 Login is not available now");
 	} else {
-		proxy_tell_source(p, row_of(&p->login) ? p->login.mechanism : line);
+		tell_source(p, row_of(&p->login) ? p->login.mechanism : line);
 		p->state = SMTP_PROXY_AUTH_REPLY;
 	}
 	return SMTP_PROXY_AGAIN;
@@ -360,7 +395,7 @@ static enum smtp_proxy_action take_line(struct smtp_proxy *p, struct str line)
 	else
 		saw(p, line);
 	if (!p->login.is_asked_here) {
-		proxy_tell_source(p, line);
+		tell_source(p, line);
 		p->state = SMTP_PROXY_AUTH_REPLY;
 		return SMTP_PROXY_AGAIN;
 	}

@@ -6,7 +6,6 @@
 #include "wire/smtp/dsn.h"
 
 #define TOO_MUCH_TEXT "452 4.3.1 Too much in one transaction"
-#define SMTP_HELLO_LINE_MAX 510 /* RFC 5321, 4.5.3.1.4, less its end */
 #define ERRORS_MAX 20 /* refused by us; no mail server goes on after that many */
 
 struct command {
@@ -455,10 +454,10 @@ static size_t line_max(const struct smtp_proxy *p, struct str input)
 /* What a client says before AUTH, and what any server takes as one line. */
 static bool is_greeting(const struct command *c)
 {
-	bool is_hello = c->verb == SMTP_EHLO || c->verb == SMTP_HELO;
+	bool is_hello =
+		c->verb == SMTP_EHLO || c->verb == SMTP_HELO || c->verb == SMTP_STARTTLS;
 
-	return c->verb == SMTP_AUTH || c->verb == SMTP_STARTTLS ||
-	       (is_hello && c->line.len <= SMTP_HELLO_LINE_MAX);
+	return c->verb == SMTP_AUTH || (is_hello && c->line.len <= SMTP_WHOLE_LINE_MAX);
 }
 
 enum smtp_proxy_action proxy_command(struct smtp_proxy *p, struct smtp_proxy_io *io)
