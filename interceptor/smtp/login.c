@@ -146,11 +146,9 @@ void smtp_connect_relay(struct session *s)
 
 /* ---- the source's word ---- */
 
-static const char *why_not(const struct session *s, const struct smtp_login *l,
-	char text[static SMTP_MECHANISM_MAX])
+static const char *why_not(
+	const struct smtp_login *l, char text[static SMTP_MECHANISM_MAX])
 {
-	if (names_of_login(s).prover.len)
-		return "master user";
 	if (l->password.ptr)
 		return NULL;
 	(void)snprintf(text, SMTP_MECHANISM_MAX, "%.*s", STR_ARG(l->mechanism));
@@ -173,9 +171,10 @@ void smtp_authenticated(struct session *s)
 
 	log_info(session_id(s, id), "auth", "mechanism=\"%.*s\" account=%.*s",
 		STR_ARG(l->mechanism), STR_ARG(l->user));
-	if (!l->user.ptr || l->is_right_here)
+	/* of a proof for another nobody is learnt, whosever mailbox the source means */
+	if (!l->user.ptr || l->is_right_here || names_of_login(s).prover.len)
 		return;
-	why = why_not(s, l, mechanism);
+	why = why_not(l, mechanism);
 	if (why) {
 		login.why = str_from(why);
 		log_info(id, "uncapturable", "account=- why=\"%s\"", why);

@@ -20,8 +20,8 @@ PIECE = 2048
 PATIENCE = 0.15
 
 
-def plain(user, password):
-    return b"AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode())
+def plain(user, password, acting_as=""):
+    return b"AUTH PLAIN " + base64.b64encode(f"{acting_as}\0{user}\0{password}".encode())
 
 
 def filled(command, size=PIECE):
@@ -44,8 +44,13 @@ class SplitSmtp(ScriptedSmtp):
         return super()._answer(verb, line, address)
 
     def auth(self, line, _address):
-        right = [plain(*user) for user in self.users.items()]
-        return b"235 yes\r\n" if line.strip() in right else b"535 no\r\n"
+        """Whose password it is counts; whom it is for it does not look at."""
+        words = line.split()
+        with contextlib.suppress(ValueError):
+            _, name, password = base64.b64decode(words[-1]).decode().split("\0")
+            if len(words) == 3 and self.users.get(name) == password:
+                return b"235 yes\r\n"
+        return b"535 no\r\n"
 
 
 class Split(World):
@@ -88,6 +93,32 @@ def a_stranger(world, attack):
     client.close()
     true(said, "it was answered")
     equal(world.ferry.account(victim), None, f"of the victim after {said!r}")
+
+
+@case
+def a_proof_for_another_teaches_nothing(world):
+    victim, stranger = world.user(1), world.user(1)
+    client = Smtp(world.lab.connect(25, world.address(stranger)))
+    client.ok("EHLO client.example.org")
+    client.ok(plain(stranger, world.password(stranger), victim))
+    client.quit()
+    for each in (victim, stranger):
+        equal(world.ferry.account(each), None, each)
+
+
+@case
+def a_user_is_learnt_behind_a_failed_attempt(world):
+    """Let in at once, and learnt at the next session."""
+    user = world.user(1)
+    for attempts in (["wrong", world.password(user)], [world.password(user)]):
+        client = Smtp(world.lab.connect(25, world.address(user)))
+        client.ok("EHLO client.example.org")
+        said = [client.code(plain(user, password)) for password in attempts]
+        equal(said, [535, 235][-len(attempts):], f"{attempts}")
+        client.quit()
+        if len(attempts) > 1:
+            equal(world.ferry.account(user), None, "behind the wrong one")
+    world.ferry.wait_account(user, capturable=True)
 
 
 @case
