@@ -53,13 +53,13 @@ struct talk {
 static const struct imap_offer imap_offer = {
 	.greeting = STR("* OK"),
 	.capability = STR("IMAP4rev1 ID LITERAL+ SASL-IR AUTH=PLAIN AUTH=LOGIN "
-			  "AUTH=CRAM-MD5 AUTH=XOAUTH2"),
+			  "AUTH=CRAM-MD5 AUTH=XOAUTH2 AUTH=DIGEST-MD5"),
 	.id = STR("NIL"),
 	.starttls = true,
 };
 static const struct pop3_offer pop3_offer = {
 	.greeting = STR("+OK ready <1@x>"),
-	.capability = STR("SASL PLAIN LOGIN CRAM-MD5 XOAUTH2\r\nSTLS\r\n"),
+	.capability = STR("SASL PLAIN LOGIN CRAM-MD5 XOAUTH2 DIGEST-MD5\r\nSTLS\r\n"),
 	.starttls = true,
 };
 

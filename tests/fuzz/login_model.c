@@ -6,8 +6,8 @@
 
 static const struct model_account accounts[] = {
 	{ "mallory", "mm", true, true }, /* whose password the client knows */
-	{ "alice", "aa", true, false },
-	{ "alice", "dd", false, true },
+	{ "alice", "aa", true, false }, { "alice", "dd", false, true },
+	{ "eve", "*", true, false }, /* likewise: mallory's second mailbox */
 };
 
 static void must(bool promise)
@@ -18,7 +18,7 @@ static void must(bool promise)
 
 void model_init(struct model *m, unsigned dialect)
 {
-	*m = (struct model){ .dialect = dialect };
+	*m = (struct model){ .dialect = dialect, .line_max = MODEL_LINE_MAX };
 	buf_init(&m->in, 0);
 	buf_init(&m->out, 0);
 	buf_init(&m->name, 0);
@@ -88,11 +88,11 @@ bool model_line(struct model *m, struct str *ret_line)
 	struct str in = buf_view(&m->in);
 	size_t end = line_end(m, in);
 
-	if (m->dialect & DIALECT_CUTS && end > MODEL_LINE_MAX) {
-		if (in.len <= MODEL_LINE_MAX)
+	if (m->dialect & DIALECT_CUTS && end > m->line_max) {
+		if (in.len <= m->line_max)
 			return false;
-		*ret_line = str_take(in, MODEL_LINE_MAX);
-		buf_consume(&m->in, MODEL_LINE_MAX);
+		*ret_line = str_take(in, m->line_max);
+		buf_consume(&m->in, m->line_max);
 		return true;
 	}
 	if (end == in.len)
@@ -150,14 +150,36 @@ static const struct model_account *cram(const struct model *m, struct str messag
 	return model_account(m, str_take(message, space), str_skip(message, space + 1));
 }
 
+/* The last of each counts, as Dovecot has it. */
 static const struct model_account *token(const struct model *m, struct str message)
 {
-	struct str user = str_split(&message, '\1'), bearer = str_split(&message, '\1');
+	struct str user = { 0 }, bearer = { 0 };
 
-	if (!str_starts(user, STR_LIT("user=")) ||
-		!str_starts(bearer, STR_LIT("auth=Bearer ")))
-		return NULL;
-	return model_account(m, str_skip(user, 5), str_skip(bearer, 12));
+	while (message.len) {
+		struct str field = str_split(&message, '\1');
+
+		if (str_starts(field, STR_LIT("user=")))
+			user = str_skip(field, 5);
+		else if (str_starts(field, STR_LIT("auth=Bearer ")))
+			bearer = str_skip(field, 12);
+	}
+	return model_account(m, user, bearer);
+}
+
+/* Its digest is the password, too. */
+static const struct model_account *digest(const struct model *m, struct str message)
+{
+	struct str user = { 0 }, response = { 0 };
+
+	while (message.len) {
+		struct str field = str_split(&message, ',');
+
+		if (str_starts(field, STR_LIT("username=\"")) && field.len > 11)
+			user = str_of(field.ptr + 10, field.len - 11);
+		else if (str_starts(field, STR_LIT("response=")))
+			response = str_skip(field, 9);
+	}
+	return model_account(m, user, response);
 }
 
 enum model_step model_sasl_line(struct model *m, struct str line,
@@ -170,10 +192,13 @@ enum model_step model_sasl_line(struct model *m, struct str line,
 
 	*ret_proved = NULL;
 	m->sasl = MODEL_NO_SASL;
-	if (str_eq(line, STR_LIT("*")))
+	if (str_eq(line, STR_LIT("*")) && !(m->dialect & DIALECT_STARLESS))
 		return MODEL_NO;
 	buf_init(&message, 0);
-	decode(line, &message);
+	if (str_eq(line, STR_LIT("*")))
+		must(buf_append(&message, line) == 0);
+	else
+		decode(line, &message);
 	said = buf_view(&message);
 	if (was == MODEL_PLAIN) {
 		step = judge(m, plain(m, said), ret_proved);
@@ -187,6 +212,15 @@ enum model_step model_sasl_line(struct model *m, struct str line,
 		step = judge(m, model_account(m, buf_view(&m->name), said), ret_proved);
 	} else if (was == MODEL_CRAM) {
 		step = judge(m, cram(m, said), ret_proved);
+	} else if (was == MODEL_DIGEST) {
+		m->digest = digest(m, said);
+		if (m->digest) {
+			m->sasl = MODEL_DIGEST_END;
+			*ret_challenge = "cnNwYXV0aA==";
+			step = MODEL_CHALLENGE;
+		}
+	} else if (was == MODEL_DIGEST_END) {
+		step = judge(m, m->digest, ret_proved);
 	} else if (was == MODEL_TOKEN) {
 		step = judge(m, token(m, said), ret_proved);
 		if (step == MODEL_NO) {
@@ -208,6 +242,7 @@ static const struct {
 	{ STR("LOGIN"), MODEL_LOGIN_USER, "VXNlcm5hbWU6" },
 	{ STR("CRAM-MD5"), MODEL_CRAM, "PDFAeD4=" },
 	{ STR("XOAUTH2"), MODEL_TOKEN, "" },
+	{ STR("DIGEST-MD5"), MODEL_DIGEST, "bm9uY2U=" },
 };
 
 enum model_step model_sasl_begin(struct model *m, struct str mechanism,

@@ -14,10 +14,12 @@ enum dialect {
 	DIALECT_DEAF = 4,         /* does not hear them, and asks */
 	DIALECT_CR_ENDS = 8,      /* a CR alone ends a line */
 	DIALECT_CUTS = 16,        /* what does not fit its buffer is the next command */
-	DIALECT_ACTS = 32,   /* authzid says whose mailbox it is; else it is ignored */
-	DIALECT_CHATTY = 64, /* IMAP: says something beside each answer */
-	DIALECT_TWICE = 128, /* says each answer twice, at once */
-	DIALECT_HASTY = 256  /* says OK to half a question */
+	DIALECT_ACTS = 32,      /* authzid says whose mailbox it is; else it is ignored */
+	DIALECT_CHATTY = 64,    /* IMAP: says something beside each answer */
+	DIALECT_TWICE = 128,    /* says each answer twice, at once */
+	DIALECT_HASTY = 256,    /* says OK to half a question */
+	DIALECT_STARLESS = 512, /* "*" ends nothing: an answer like any */
+	DIALECT_SILENT = 1024   /* SMTP: does not show AUTH, and has it */
 };
 
 #define MODEL_LINE_MAX 8192u
@@ -39,12 +41,15 @@ enum model_sasl {
 	MODEL_LOGIN_USER,
 	MODEL_LOGIN_PASSWORD,
 	MODEL_CRAM,
+	MODEL_DIGEST,
+	MODEL_DIGEST_END, /* the client's last answer is awaited, and not read */
 	MODEL_TOKEN,
 	MODEL_TOKEN_ERROR /* its reason was said; the client's empty line is awaited */
 };
 
 struct model {
 	unsigned dialect;
+	size_t line_max;     /* of DIALECT_CUTS */
 	bool is_destination; /* which has other passwords than the source */
 	struct buf in, out;
 	size_t said, heard; /* bytes of out, ever; and those that were read by us */
@@ -57,6 +62,8 @@ struct model {
 	struct buf tag;
 	uint64_t literal; /* IMAP: bytes of it that are awaited */
 	bool in_literal, is_bad, is_half;
+	bool in_message;                    /* SMTP: behind DATA */
+	const struct model_account *digest; /* whose proof it has got */
 };
 
 void model_init(struct model *m, unsigned dialect);
@@ -66,6 +73,9 @@ void model_imap_greet(struct model *m);
 void model_imap_read(struct model *m);
 void model_pop3_greet(struct model *m);
 void model_pop3_read(struct model *m);
+/* SMTP's. */
+void model_smtp_greet(struct model *m);
+void model_smtp_read(struct model *m);
 /* Of the answer that ends where we have read to: whose login it lets in; NULL: none. */
 const struct model_account *model_proved(const struct model *m);
 
