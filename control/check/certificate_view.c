@@ -16,13 +16,19 @@
 
 #define DAY_S 86400
 
-static void add_name(char *text, size_t size, const char *name, size_t len)
-{
-	size_t at = strlen(text);
+#define MORE "…"
 
-	if (at + len + 3 < size)
-		(void)snprintf(
-			text + at, size - at, "%s%.*s", at ? ", " : "", (int)len, name);
+void certificate_view_add(char *text, size_t size, const char *name, size_t len)
+{
+	size_t at = strlen(text), more = strlen(MORE);
+	const char *comma = at ? ", " : "";
+
+	if (at >= more && strcmp(text + at - more, MORE) == 0)
+		return;
+	if (at + len + strlen(", , " MORE) < size) /* so that there is room for MORE */
+		(void)snprintf(text + at, size - at, "%s%.*s", comma, (int)len, name);
+	else
+		(void)snprintf(text + at, size - at, "%s" MORE, comma);
 }
 
 static void add_general_name(char *text, size_t size, const GENERAL_NAME *name)
@@ -32,12 +38,12 @@ static void add_general_name(char *text, size_t size, const GENERAL_NAME *name)
 	int len = ASN1_STRING_length(value);
 
 	if (name->type == GEN_DNS)
-		add_name(text, size, (const char *)ASN1_STRING_get0_data(value),
-			(size_t)len);
+		certificate_view_add(text, size,
+			(const char *)ASN1_STRING_get0_data(value), (size_t)len);
 	else if (name->type == GEN_IPADD && (len == 4 || len == 16) &&
 		 inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(value),
 			 address, sizeof(address)))
-		add_name(text, size, address, strlen(address));
+		certificate_view_add(text, size, address, strlen(address));
 }
 
 static void read_names(X509 *x, char *text, size_t size)
@@ -51,7 +57,7 @@ static void read_names(X509 *x, char *text, size_t size)
 	GENERAL_NAMES_free(names);
 	if (!*text && X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName,
 			      common, sizeof(common)) > 0)
-		add_name(text, size, common, strlen(common));
+		certificate_view_add(text, size, common, strlen(common));
 }
 
 bool certificate_view_of(X509 *x, struct certificate_view *ret)

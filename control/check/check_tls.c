@@ -116,15 +116,13 @@ static bool is_ours(
 	names[0] = '\0';
 	for (size_t i = 0; i < s->tls.certificates.n; i++) {
 		struct certificate_view ours;
-		size_t len = strlen(names);
 
 		if (certificate_view_read(s->tls.certificates.paths[i], &ours, NULL) < 0)
 			continue;
 		found = found ||
 		        memcmp(ours.pin, shown->certificate.pin, TLS_PIN_SIZE) == 0;
 		if (!strstr(names, ours.names))
-			(void)snprintf(names + len, size - len, "%s%s", len ? ", " : "",
-				ours.names);
+			certificate_view_add(names, size, ours.names, strlen(ours.names));
 	}
 	return found;
 }
