@@ -247,6 +247,8 @@ static void client_ready(struct session *s)
 		/* views into it stay good until bytes are appended */
 		buf_consume(&m->from_client, used);
 	} while (act(s, action) && reads_client(s) && s->step != LOGIN_IN_HELLO);
+	if (!buf_len(&m->from_client))
+		buf_wipe(&m->from_client); /* it may go on for long behind a login */
 	if (s->step == LOGIN_IN_PRELOGIN && s->client_ended)
 		session_finish(s, "client left");
 }

@@ -280,9 +280,12 @@ void session_leave(struct session *s)
 /* The client was told the end; what it still says goes nowhere. */
 static void discard(struct session *s)
 {
-	ssize_t n = stream_read(s->client, s->host->relay.scratch, STREAM_BULK);
+	char *space = s->host->relay.scratch;
+	ssize_t n = stream_read(s->client, space, STREAM_BULK);
 
-	if (n <= 0 && n != -EAGAIN)
+	if (n > 0)
+		explicit_bzero(space, (size_t)n); /* a late login, perhaps */
+	else if (n != -EAGAIN)
 		session_close(s, "closed");
 }
 

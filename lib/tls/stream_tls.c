@@ -314,6 +314,7 @@ int stream_tls_offload(struct stream **s)
 
 	if ((*s)->ops != &tls_ops)
 		return -EOPNOTSUPP;
+	SSL_clear_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	tls_below_flush(t);
 	if (!can_leave(t))
 		return -EOPNOTSUPP;
@@ -384,6 +385,7 @@ int stream_tls_accept(
 		return r;
 	}
 	SSL_set_accept_state(t->ssl);
+	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 	stream_init_over(&t->stream, &tls_ops, below);
 	*ret = &t->stream;
 	if (early.len) /* nothing else may come: it is all in there */

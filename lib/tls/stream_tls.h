@@ -16,7 +16,9 @@
  * private key in another process (tls/remote_key.h). Renegotiation is refused. The end of
  * the connection without close_notify is -ECONNRESET, not an end: something may be
  * missing (RFC 8446, 6.1). An idle connection holds no record buffers. Tickets of a
- * server of TLS 1.3 go with what it says first.
+ * server of TLS 1.3 go with what it says first. What a client says is overwritten in
+ * OpenSSL's memory when it is read, since it may be a password, until
+ * stream_tls_offload() is tried.
  */
 #include "net/stream.h"
 #include "tls/signature.h"
@@ -32,10 +34,11 @@ int stream_tls_accept(
 int stream_tls_connect(
 	struct stream *below, SSL_CTX *context, const char *name, struct stream **ret);
 
-/* From here on the kernel does its TLS (net/stream_ktls.h): *s is freed, and another
-   stream with the same owner, of which nothing is wanted yet. -EIO: the connection is
-   lost, only to be freed; another -errno: it goes on as it is: something is under way,
-   the cipher is another, it is not over a socket, tls_traffic_enable() was not called. */
+/* The login is over. From here on the kernel does its TLS (net/stream_ktls.h): *s is
+   freed, and another stream with the same owner, of which nothing is wanted yet. -EIO:
+   the connection is lost, only to be freed; another -errno: it goes on as it is:
+   something is under way, the cipher is another, it is not over a socket,
+   tls_traffic_enable() was not called. */
 int stream_tls_offload(struct stream **s);
 
 /* Its SSL, or that of a stream below: to ask what was agreed upon. NULL: none. */

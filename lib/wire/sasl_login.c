@@ -4,6 +4,9 @@
 #include "wire/sasl.h"
 #include "wire/sasl_user.h"
 
+#include <stdint.h>
+#include <string.h>
+
 #define NAME_MAX_BYTES 20 /* RFC 4422, 3.1 */
 #define WORD_MAX 200      /* a line with it is one that every server takes whole */
 #define PLAIN_MAX 3000    /* in base64 a line of 4000 bytes */
@@ -53,15 +56,31 @@ static enum sasl_login_step login_answer(struct wire_login *l, struct str messag
 	return SASL_LOGIN_MORE;
 }
 
+static void wipe(struct str s)
+{
+	if (s.len)
+		explicit_bzero((char *)(uintptr_t)s.ptr, s.len);
+}
+
 enum sasl_login_step sasl_login_answer(
 	struct wire_login *l, struct str answer, struct arena *arena)
 {
+	enum sasl_login_step step;
 	struct str message;
 
 	if (answer.len > SASL_LINE_MAX || !base64_decode(answer, arena, &message))
 		return SASL_LOGIN_INVALID;
-	return l->kind == LOGIN_SASL_PLAIN ? plain_answer(l, message)
+	step = l->kind == LOGIN_SASL_PLAIN ? plain_answer(l, message)
 	                                   : login_answer(l, message);
+	if (step == SASL_LOGIN_INVALID)
+		wipe(message);
+	return step;
+}
+
+void wire_login_forget(struct wire_login *l)
+{
+	wipe(l->password);
+	*l = (struct wire_login){ 0 };
 }
 
 static bool is_base64_line(struct str line)

@@ -29,6 +29,10 @@ enum sasl_login_step sasl_login_answer(
 enum sasl_login_step sasl_login_initial(
 	struct wire_login *l, struct str answer, struct arena *arena);
 
+/* Overwrites the password where it lies, which must be the machine's own memory, and
+   forgets the login. A client may go on for long behind one that was wrong. */
+void wire_login_forget(struct wire_login *l);
+
 /* An exchange's line for the server, trimmed: base64, or nothing, or "*". What is none of
    these becomes "*": the server ends what the client has broken. */
 struct str sasl_exchange_line(struct str line);

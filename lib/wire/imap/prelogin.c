@@ -40,7 +40,7 @@ void imap_prelogin_init(struct imap_prelogin *p, const struct imap_offer *offer,
 
 void imap_prelogin_answered(struct imap_prelogin *p)
 {
-	p->login = (struct wire_login){ 0 };
+	wire_login_forget(&p->login);
 	p->waits = 0;
 	imap_frame_reset(&p->framer);
 	if (p->state != IMAP_PRELOGIN_CLOSED)
@@ -237,16 +237,25 @@ static enum prelogin_action attempt(struct imap_prelogin *p)
 	return PRELOGIN_LOGIN;
 }
 
+static bool is_within(struct str part, struct str whole)
+{
+	return part.ptr >= whole.ptr && part.ptr <= whole.ptr + whole.len;
+}
+
 /* A string, or anything up to the next space: some clients send "p%ss" or "dom\user" as
    if it were an atom, and some servers take it. The server's own answer decides. */
 static bool login_word(struct imap_prelogin *p, struct imap_cursor *c, struct str *ret,
 	bool *ret_literal)
 {
-	struct str s;
+	struct str whole = c->rest, s;
 
 	*ret_literal = imap_peek(c) == '{';
-	if (imap_peek(c) == '"' || imap_peek(c) == '{')
-		return imap_string(c, p->arena, &s) && keep(p, s, ret);
+	if (imap_peek(c) == '"' || imap_peek(c) == '{') {
+		if (!imap_string(c, p->arena, &s))
+			return false;
+		*ret = s; /* in our memory, when there was a backslash in it */
+		return !is_within(s, whole) || keep(p, s, ret);
+	}
 	return any_word(c, &s) && keep(p, s, ret);
 }
 
@@ -403,7 +412,7 @@ static bool accept_literal(
 static void after_command(struct imap_prelogin *p)
 {
 	if (p->state == IMAP_PRELOGIN_IN_COMMAND)
-		p->login = (struct wire_login){ 0 };
+		wire_login_forget(&p->login);
 	p->waits = 0;
 	imap_frame_reset(&p->framer);
 }

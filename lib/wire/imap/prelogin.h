@@ -69,7 +69,8 @@ enum prelogin_action imap_prelogin_next(
 
 /* In EXCHANGE: the client was given a challenge, and may answer it. */
 void imap_prelogin_challenged(struct imap_prelogin *p);
-/* The caller has answered the attempt, exchange or STARTTLS; the client may go on. */
+/* The caller has answered the attempt, exchange or STARTTLS; the client may go on. A
+   password that it showed is overwritten. */
 void imap_prelogin_answered(struct imap_prelogin *p);
 
 /* What may be shown before login of the capabilities of another server, appended to

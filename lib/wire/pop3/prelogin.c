@@ -38,7 +38,7 @@ void pop3_prelogin_init(struct pop3_prelogin *p, const struct pop3_offer *offer,
 
 void pop3_prelogin_answered(struct pop3_prelogin *p)
 {
-	p->login = (struct wire_login){ 0 };
+	wire_login_forget(&p->login);
 	if (p->state != POP3_PRELOGIN_CLOSED)
 		p->state = POP3_PRELOGIN_IN_COMMAND;
 }
