@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from .network import SOURCE_ADDRESS
-from .processes import Daemon, descendants, wait_until
+from .processes import Daemon, command_line, descendants, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_PATIENCE = 45  # s, as docs/systemd/mailferry.service.in: `up` gives its programs ten
@@ -177,6 +177,10 @@ class Ferry:
         """pids of interceptor, transfer or mailstore (masters and children), oldest first."""
         name = f"mailferry-{program}"[:15]  # the kernel keeps 15 letters
         return [pid for pid, comm in descendants(self.daemon.pid) if comm == name]
+
+    def processes_with(self, program, word):
+        """Those of them that were started with this word."""
+        return [pid for pid in self.processes(program) if word.encode() in command_line(pid)]
 
     def kill(self, program, which=None):
         """kill -9 of one of them: the master, or which=random.choice. False: none there."""

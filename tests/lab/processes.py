@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 # How many times longer to wait; on a machine that is emulated (tests/kernel/run).
 PATIENCE = float(os.environ.get("MAILFERRY_PATIENCE", "1"))
@@ -69,6 +70,13 @@ def wait_for_port(namespace, address, port, daemon=None, timeout=15):
             return False
         return True
     wait_until(f"port {port}", accepts, timeout)
+
+
+def command_line(pid):
+    """Its words, b"" behind them; [] when it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []
 
 
 def descendants(pid):

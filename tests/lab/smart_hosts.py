@@ -4,12 +4,11 @@ import base64
 import json
 import os
 import ssl
-from pathlib import Path
 
 from . import tls
 from .harness import equal, true
 from .network import SOURCE_ADDRESS
-from .processes import memory_of, wait_until
+from .processes import command_line, memory_of, wait_until
 from .server_scripted_smtp import ScriptedSmtp
 from .smtp import at
 
@@ -188,7 +187,7 @@ def holders(world, secret):
     for program in ("interceptor", "vault", "transfer", "mailstore"):
         for pid in world.ferry.processes(program):
             if any(secret.encode() in piece for piece in memory_of(pid)):
-                arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                arguments = command_line(pid)
                 found.append(b" ".join(arguments[-3:]).decode().strip())
     return found
 

@@ -10,7 +10,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from lab.harness import SKIPPED, World, case, equal, main, nothing, true  # noqa: E402
 from lab.intruder import POSSIBLE, Intruder  # noqa: E402
 from lab.intruder_attempts import ATTEMPTS, Prey, outcomes, protection  # noqa: E402
-from lab.processes import descendants, start_time, wait_until  # noqa: E402
+from lab.processes import command_line, descendants, start_time, wait_until  # noqa: E402
 
 EVERYBODY = {"vault", "admission", "interceptor", "worker", "mailstore", "account",
              "scheduler", "mover", "web", "runner", "relay"}
@@ -28,7 +28,7 @@ def running(world):
     for pid, name in descendants(world.ferry.daemon.pid):
         parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
         kind = KINDS.get((name, parent != world.ferry.daemon.pid))
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = command_line(pid)
         if kind == "worker" and b"--task" in words:
             kind = "relay" if b"smart-host" in words else "runner"
         if kind:

@@ -192,6 +192,12 @@ def code_in(world, pid, kind, may, prey):
     return wrong
 
 
+def starter_and_writer(world):
+    """None as long as there is more than one of a kind: that of the last user is ending."""
+    found = [world.ferry.processes_with("transfer", kind) for kind in ("maildirs", "maildir-writer")]
+    return [pids[0] for pids in found] if [len(pids) for pids in found] == [1, 1] else None
+
+
 @case
 def code_in_its_writer_and_in_their_starter_reaches_nothing_else(world):
     """As test_intruder.py; the writer waits while its user is logged in at the source."""
@@ -202,14 +208,11 @@ def code_in_its_writer_and_in_their_starter_reaches_nothing_else(world):
     world.moves(other)
     stays = world.session(user)
     world.ferry.wait_account(user, 60, stage="catching-up")
-    pids = {kind: [pid for pid in world.ferry.processes("transfer")
-                   if kind.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
-            for kind in ("maildirs", "maildir-writer")}
-    equal([len(found) for found in pids.values()], [1, 1], f"{pids}")
+    starter, writer = wait_until("one process of each kind", lambda: starter_and_writer(world))
     prey = Prey(world, world.ferry.processes("vault")[0], user, other)
     theirs, own = (next((world.next.mail(name) / "cur").glob("*")) for name in (other, user))
-    nothing(code_in(world, pids["maildirs"][0], "starter", {theirs: True, own: True}, prey) +
-            code_in(world, pids["maildir-writer"][0], "writer", {theirs: False, own: True}, prey),
+    nothing(code_in(world, starter, "starter", {theirs: True, own: True}, prey) +
+            code_in(world, writer, "writer", {theirs: False, own: True}, prey),
             "what a thief can, or cannot though the process needs it")
     stays.logout()
     world.moves(user)

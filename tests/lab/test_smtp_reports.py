@@ -245,17 +245,11 @@ def a_smart_host_that_does_not_take_it_now(world):
     world.answer()
 
 
-def pids(world, word):
-    """Of the interceptor's processes those with that word in their command line."""
-    return [pid for pid in world.ferry.processes("interceptor")
-            if word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
-
-
 @contextlib.contextmanager
 def killed_at(world, word, call, path=None):
     """These processes are killed when they begin such a system call (on that file)."""
     tracers = []
-    for pid in pids(world, word):
+    for pid in world.ferry.processes_with("interceptor", word):
         tracers.append(Daemon(world.lab.router, [
             "strace", "-qq", "-o", "/dev/null", "-p", pid, "-e", f"trace={call}",
             "-e", f"inject={call}:signal=KILL", *(["-P", path] if path else [])],
@@ -275,7 +269,7 @@ def killed_at(world, word, call, path=None):
 def a_worker_is_killed(world, call, in_folder, reports):
     """Without its 250 the client comes again. Nobody hears of what is not here."""
     envid = f"killed-{call}"
-    with killed_at(world, b"--worker", call, world.folder if in_folder else None):
+    with killed_at(world, "--worker", call, world.folder if in_folder else None):
         try:
             answer = world.ask(envid, at(world.here))
         except (OSError, EOFError):
@@ -293,11 +287,11 @@ def a_worker_is_killed(world, call, in_folder, reports):
 def the_runner_is_killed(world):
     """Behind the smart host's 250: the report comes twice, and says so by its Message-ID."""
     wait_until("an empty queue", lambda: not world.waiting())
-    before = set(pids(world, b"reports"))
-    with killed_at(world, b"reports", "unlinkat"):
+    before = set(world.ferry.processes_with("interceptor", "reports"))
+    with killed_at(world, "reports", "unlinkat"):
         equal(world.ask("twice", at(world.here))[0], 250, "final answer")
         world.report("twice")
-        wait_until("its end", lambda: not before & set(pids(world, b"reports")))
+        wait_until("its end", lambda: not before & set(world.ferry.processes_with("interceptor", "reports")))
     wait_until("an empty queue", lambda: not world.waiting())
     ids = [email.message_from_bytes(text)["Message-ID"] for _, text in world.smart_host.taken
            if b"Original-Envelope-Id: twice\r\n" in text]
@@ -308,13 +302,13 @@ def the_runner_is_killed(world):
 def an_upgrade_hands_them_on(world):
     """The old generation's runner ends, and the new one's goes on."""
     world.answer(RCPT=b"451 4.7.1 later\r\n")
-    before = set(pids(world, b"reports"))
+    before = set(world.ferry.processes_with("interceptor", "reports"))
     equal(world.ask("upgraded", at(world.here))[0], 250, "final answer")
     world.ferry.ok("upgrade")
     world.answer()
     world.report("upgraded")
     wait_until("an empty queue", lambda: not world.waiting())
-    after = set(pids(world, b"reports"))
+    after = set(world.ferry.processes_with("interceptor", "reports"))
     equal((len(before), len(after), len(before & after)), (1, 1, 0), "runners")
 
 

@@ -264,9 +264,8 @@ def killed_command_changes_nothing(world):
 @case
 def killed_process_is_started_again(world):
     def kill_process(_):
-        for pid in world.ferry.processes("transfer"):
-            if b"--return" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+        for pid in world.ferry.processes_with("transfer", "--return"):
+            os.kill(pid, signal.SIGKILL)
     equal(goes_back_although(world, kill_process), 0, "the command hears of it")
 
 
